@@ -1,0 +1,67 @@
+# The two commands are `make run` and `make test`. Everything they need is installed by `scripts/setup`, once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/end2end/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+# On CI every clone is new, so what was built is kept beside it.
+ifdef CI
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kontor/target
+endif
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# Debug builds erase component types, as cargo-leptos does, so that all of them share what is compiled.
+DEV := RUSTFLAGS="--cfg erase_components"
+SAY := printf '\n\033[1m── %s\033[0m\n'
+
+.PHONY: help run test check build bench setup style fmt
+
+help: ## What there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## Install what is missing to build
+	@scripts/setup build
+
+style:
+	@mkdir -p target/style
+	lightningcss --bundle style/main.css --output-file target/style/kontor.css
+
+build: setup style ## The release: target/release/kontor and target/site
+	@$(SAY) "Building the release (minutes the first time)"
+	cargo leptos build --release --precompress
+	if [ "$(TARGET)" != target ]; then mkdir -p target/release && cp "$(TARGET)/release/kontor" target/release/kontor; fi
+
+run: build ## Build and serve on http://127.0.0.1:3000, with a demo company at the first start
+	@$(SAY) "Serving; stop with Ctrl-C"
+	target/release/kontor serve --demo
+
+check: ## The quick loop: formatting, lints, unit tests
+	cargo fmt --all --check
+	$(DEV) cargo clippy --quiet --workspace --features ssr --all-targets -- -D warnings
+	$(DEV) cargo clippy --quiet --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
+	$(DEV) cargo test --quiet --features ssr --lib
+
+test: setup style ## Everything CI checks
+	@scripts/setup test
+	$(SAY) "Formatting"
+	cargo fmt --all --check
+	$(SAY) "Lints of the server"
+	$(DEV) cargo clippy --workspace --features ssr --all-targets -- -D warnings
+	$(SAY) "Lints of the browser build"
+	$(DEV) cargo clippy --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
+	$(SAY) "Unit and integration tests, on SQLite and PostgreSQL"
+	scripts/with-postgres env $(DEV) cargo test --features ssr
+	$(SAY) "The app for the browser tests"
+	cargo leptos build
+	$(SAY) "Browser tests, with JavaScript and without"
+	KONTOR_PROGRAM="$(TARGET)/debug/kontor" playwright test --config end2end/playwright.config.ts
+
+bench: build ## Speed, memory and size, against the budgets
+	@scripts/setup bench
+	scripts/with-postgres scripts/bench
+
+fmt: ## Format everything
+	cargo fmt --all

@@ -1,0 +1,28 @@
+//! The history of Kontor's schema, one file per step. A step that was released is never edited.
+//!
+//! Steps are plain SQL with a few words that differ between the databases (see [`dialect`]). Names carry meaning: a
+//! unique index is `uq_<table>_<field>` and a check is `ck_<table>_<field>`, and the server turns their violation into
+//! an error at that field.
+
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
+mod dialect;
+mod m20261124_000001_access;
+mod m20261124_000002_history;
+mod m20261124_000003_customers;
+mod m20261124_000004_products;
+
+/// Applies and takes back the steps in order.
+pub struct Migrator;
+
+#[sea_orm_migration::async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+        vec![
+            Box::new(m20261124_000001_access::Migration),
+            Box::new(m20261124_000002_history::Migration),
+            Box::new(m20261124_000003_customers::Migration),
+            Box::new(m20261124_000004_products::Migration),
+        ]
+    }
+}

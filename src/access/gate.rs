@@ -1,0 +1,151 @@
+//! The gate: who is asking, through which door, and the proof [`Access`] that they may.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction};
+
+use super::holds;
+use crate::base::{Error, Result};
+use crate::server::database::Database;
+
+/// Something a caller may do, such as view customers.
+pub trait Permission: 'static {
+    /// The code roles and tokens are granted, such as `customers.view`.
+    fn code() -> String;
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    Anonymous,
+    /// A signed-in person.
+    User {
+        id: i64,
+        name: String,
+        email: String,
+    },
+    /// A script with a token of a person.
+    Token {
+        id: i64,
+        name: String,
+        user_id: i64,
+    },
+    /// The command line and the server itself.
+    System,
+}
+
+/// The way a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Web,
+    Api,
+    Cli,
+}
+
+impl Door {
+    /// The word the event log keeps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Door::Web => "web",
+            Door::Api => "api",
+            Door::Cli => "cli",
+        }
+    }
+}
+
+/// Whoever sent a request, and what they hold.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub actor: Actor,
+    pub door: Door,
+    /// Stands in the answer, in the log and in every event of the request.
+    pub request_id: String,
+    pub permissions: Vec<String>,
+    /// Whether every change must name the version it was decided on.
+    pub requires_version: bool,
+}
+
+impl Caller {
+    /// The house itself, on the command line: may do everything.
+    pub fn system() -> Self {
+        Self {
+            actor: Actor::System,
+            door: Door::Cli,
+            request_id: uuid::Uuid::now_v7().to_string(),
+            permissions: vec![super::EVERYTHING.into()],
+            requires_version: false,
+        }
+    }
+
+    /// The person behind the request, if there is one.
+    pub fn user_id(&self) -> Option<i64> {
+        match self.actor {
+            Actor::User { id, .. } => Some(id),
+            Actor::Token { user_id, .. } => Some(user_id),
+            Actor::Anonymous | Actor::System => None,
+        }
+    }
+}
+
+/// The proof that the caller holds `P`, with the database it opens.
+///
+/// Only [`Access::of`] makes one.
+pub struct Access<P> {
+    database: Database,
+    caller: Arc<Caller>,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> Access<P> {
+    /// Lets a caller through who holds the permission.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody knows who is asking, else `Forbidden` with the permission that is missing.
+    pub fn of(caller: Arc<Caller>, database: Database) -> Result<Self> {
+        if !holds(&caller.permissions, &P::code()) {
+            return Err(match caller.actor {
+                Actor::Anonymous => Error::unauthenticated(),
+                _ => Error::forbidden(&P::code()),
+            });
+        }
+        Ok(Self { database, caller, permission: PhantomData })
+    }
+
+    /// The command line's access.
+    pub fn system(database: &Database) -> Result<Self> {
+        Self::of(Arc::new(Caller::system()), database.clone())
+    }
+}
+
+impl<P> Access<P> {
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Where reads go.
+    pub fn reader(&self) -> &DatabaseConnection {
+        self.database.reader()
+    }
+
+    /// Opens the transaction of a command.
+    ///
+    /// # Errors
+    /// `Unavailable` when no writer gets free in time.
+    pub async fn write(&self) -> Result<DatabaseTransaction> {
+        self.database.write().await
+    }
+}
+
+impl<P> Clone for Access<P> {
+    fn clone(&self) -> Self {
+        Self { database: self.database.clone(), caller: Arc::clone(&self.caller), permission: PhantomData }
+    }
+}
+
+impl<P> fmt::Debug for Access<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}

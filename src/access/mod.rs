@@ -1,0 +1,51 @@
+//! Who is asking and what they may.
+//!
+//! The gate ([`gate`]) is the only place that makes an `Access<P>`, the proof that a caller holds a permission. Every
+//! function that reads or writes business data takes one, so a forgotten check does not compile.
+
+use serde::{Deserialize, Serialize};
+
+/// The proof and where it comes from: session, token, command line.
+#[cfg(feature = "ssr")]
+pub mod gate;
+/// Passwords and their hashes.
+#[cfg(feature = "ssr")]
+pub mod password;
+/// Roles and their permissions.
+#[cfg(feature = "ssr")]
+pub mod role;
+/// Sessions of the web app.
+#[cfg(feature = "ssr")]
+pub mod session;
+/// How often one may try to sign in.
+#[cfg(feature = "ssr")]
+pub mod throttle;
+/// API tokens.
+#[cfg(feature = "ssr")]
+pub mod token;
+/// People who sign in.
+#[cfg(feature = "ssr")]
+pub mod user;
+
+/// The permission that implies all others.
+pub const EVERYTHING: &str = "*";
+
+/// Whether `held` contains `permission`, such as `customers.view`.
+pub fn holds(held: &[String], permission: &str) -> bool {
+    held.iter().any(|code| code == permission || code == EVERYTHING)
+}
+
+/// The signed-in person as pages know them. Hiding what they may not do is a courtesy; the server decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    pub name: String,
+    pub email: String,
+    pub permissions: Vec<String>,
+}
+
+impl Me {
+    /// Whether this person holds the permission to do `action` with `resource`.
+    pub fn may(&self, resource: &str, action: &str) -> bool {
+        holds(&self.permissions, &format!("{resource}.{action}"))
+    }
+}

@@ -1,0 +1,4 @@
+//! Accounts: signing in and out, and how the web app looks for a person.
+
+pub mod pages;
+pub mod rpc;

@@ -1,0 +1,80 @@
+//! The document, the layout, and one line per module's pages. Knows no query and no table.
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{Outlet, ParentRoute, Redirect, Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+
+use crate::access::Me;
+use crate::accounts::pages::SignInPage;
+use crate::base::Error;
+use crate::base::error::Code;
+use crate::customers::pages::CustomerRoutes;
+use crate::products::pages::ProductRoutes;
+use crate::search::SearchPage;
+use crate::ui::context::{PageProblem, Theme};
+use crate::ui::frame::{Entry, Frame};
+use crate::ui::icon::Shape;
+use crate::ui::problem::{Problem, ProblemPage};
+
+/// The document around the app; drawn on the server only.
+#[cfg(feature = "ssr")]
+mod document;
+#[cfg(feature = "ssr")]
+pub use document::shell;
+
+/// The sidebar, in its order.
+const ENTRIES: &[Entry] = &[
+    Entry { label: "Customers", href: "/customers", icon: Shape::Customers, resource: "customers" },
+    Entry { label: "Products", href: "/products", icon: Shape::Products, resource: "products" },
+];
+
+/// Everything inside `<body>`.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    if let Some(problem) = use_context::<PageProblem>() {
+        return view! { <ProblemPage problem /> }.into_any();
+    }
+    view! {
+        <Title formatter=|title| format!("{title} · Kontor") />
+        <Router>
+            <Routes fallback=NoPage>
+                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
+                    <Route path=path!("") view=|| view! { <Redirect path="/customers" /> } />
+                    <Route path=path!("/search") view=SearchPage />
+                    <CustomerRoutes />
+                    <ProductRoutes />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+    .into_any()
+}
+
+/// The frame, with who is signed in for every page below it.
+#[component]
+fn Layout() -> impl IntoView {
+    let (me, theme) = SharedValue::new(|| {
+        let theme = use_context::<Theme>().unwrap_or_default();
+        (use_context::<Me>(), theme.name().to_owned())
+    })
+    .into_inner();
+    let me = me.unwrap_or_else(|| Me { name: String::new(), email: String::new(), permissions: Vec::new() });
+    provide_context(me.clone());
+    view! {
+        <Frame entries=ENTRIES me theme=Theme::parse(&theme)>
+            <Outlet />
+        </Frame>
+    }
+}
+
+#[component]
+fn NoPage() -> impl IntoView {
+    view! {
+        <main class="alone">
+            <Problem error=Error::new(Code::NotFound, "There is no page at this address.") />
+        </main>
+    }
+}

@@ -1,0 +1,57 @@
+//! The document: head, theme, and the script that starts the browser bundle.
+
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos_meta::MetaTags;
+
+use super::App;
+use crate::server::AppState;
+use crate::ui::context::{FailedForm, PageProblem, Theme};
+
+/// The whole document.
+pub fn shell() -> impl IntoView {
+    let site = use_context::<AppState>().map(|state| state.site);
+    let theme = use_context::<Theme>().unwrap_or_default();
+    let (css, start) = site.map_or_else(Default::default, |site| {
+        let start = (!stands_alone()).then(|| (site.js.clone(), site.wasm.clone()));
+        (site.css.clone(), start)
+    });
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.name()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="stylesheet" href=css />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                {start.map(|(js, wasm)| view! { <Start js wasm /> })}
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// Loads the bundle, whose names carry a hash of their content, and hydrates the page.
+#[component]
+fn Start(js: String, wasm: String) -> impl IntoView {
+    let script = format!(
+        "import start, {{ hydrate }} from {js:?};\nawait start({{ module_or_path: {wasm:?} }});\nhydrate();\n\
+         document.documentElement.dataset.hydrated = \"\";"
+    );
+    view! {
+        <link rel="modulepreload" href=js />
+        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+        <script type="module" nonce=use_nonce()>
+            {script}
+        </script>
+    }
+}
+
+/// Whether the page is shown as the answer to a form, at an address that is not its own, and so must not hydrate.
+fn stands_alone() -> bool {
+    use_context::<FailedForm>().is_some() || use_context::<PageProblem>().is_some()
+}

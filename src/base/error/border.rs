@@ -1,0 +1,85 @@
+//! The borders an [`Error`] crosses: drivers' errors come in, answers go out. Nothing of a driver's text gets past here.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+use super::{Code, Error};
+
+impl From<DbErr> for Error {
+    /// Violations of the schema become errors at the field that their constraint is named after; anything else is a
+    /// failure of ours.
+    fn from(error: DbErr) -> Self {
+        let translated = match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => unique_field(&error).map(Error::taken),
+            Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+                Some(Error::new(Code::Conflict, "Other records refer to this one, or it refers to one that is gone."))
+            }
+            _ => checked_field(&error).map(|field| Error::field(field, "This value is out of range.")),
+        };
+        match translated {
+            Some(refusal) => Error { internal: Some(error.to_string()), ..refusal },
+            None if is_busy(&error) => Error {
+                retry_after: Some(1),
+                internal: Some(error.to_string()),
+                ..Error::new(Code::Unavailable, "The database is busy. Nothing was saved; try again in a moment.")
+            },
+            None => Error::internal(format!("database: {error}")),
+        }
+    }
+}
+
+fn database_error(error: &DbErr) -> Option<&dyn sea_orm::sqlx::error::DatabaseError> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error()
+        }
+        _ => None,
+    }
+}
+
+/// The field of a violated `uq_<table>_<field>`, or of the columns SQLite names instead (`table.field_key`).
+fn unique_field(error: &DbErr) -> Option<String> {
+    let error = database_error(error)?;
+    if let Some(index) = error.constraint().and_then(|name| name.strip_prefix("uq_")) {
+        return without_table(index, error.table()?);
+    }
+    let column = error.message().rsplit_once(": ")?.1.split(',').next()?.split_once('.')?.1;
+    Some(column.trim_end_matches("_key").to_owned())
+}
+
+/// The field of a violated `ck_<table>_<field>`.
+fn checked_field(error: &DbErr) -> Option<String> {
+    let error = database_error(error)?;
+    if let Some(table) = error.table() {
+        return without_table(error.constraint()?.strip_prefix("ck_")?, table);
+    }
+    let (_, name) = error.message().split_once("CHECK constraint failed: ck_")?;
+    name.split_once('_').map(|(_, field)| field.to_owned())
+}
+
+fn without_table(name: &str, table: &str) -> Option<String> {
+    Some(name.strip_prefix(table)?.strip_prefix('_')?.to_owned())
+}
+
+/// Whether a pool had no connection in time, or SQLite's writer was held too long by another process.
+fn is_busy(error: &DbErr) -> bool {
+    matches!(error, DbErr::ConnectionAcquire(_))
+        || database_error(error).is_some_and(|error| matches!(error.code().as_deref(), Some("5" | "517" | "57014")))
+}
+
+impl IntoResponse for Error {
+    /// Only the status, and the error as an extension: the outermost layer knows who asked and words the answer.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::internal(error.to_string())
+    }
+}

@@ -1,0 +1,123 @@
+//! JSON as it was written: numbers keep their digits, duplicate keys and bottomless nesting are seen.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::error::{Error, Result};
+use super::form::Given;
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 32;
+
+/// How many members one object may have.
+pub const MAX_MEMBERS: usize = 200;
+
+/// Reads a body as one JSON object.
+///
+/// # Errors
+/// `Invalid`, saying where the text stops being JSON, which key is given twice, or that it nests too deeply.
+pub fn object(body: &[u8]) -> Result<Vec<(String, Given)>> {
+    let text = std::str::from_utf8(body).map_err(|_| Error::invalid("The body is not valid UTF-8."))?;
+    let raw: &RawValue = serde_json::from_str(text).map_err(|e| malformed(&e))?;
+    match given(raw, 0)? {
+        Given::Object(fields) => Ok(fields),
+        _ => Err(Error::invalid("The body must be a JSON object.")),
+    }
+}
+
+fn given(raw: &RawValue, depth: usize) -> Result<Given> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'{' | b'[') if depth == MAX_DEPTH => {
+            Err(Error::invalid(format!("The body nests deeper than {MAX_DEPTH} levels.")))
+        }
+        Some(b'{') => {
+            let mut fields: Vec<(String, Given)> = Vec::new();
+            let members = serde_json::from_str::<Pairs<'_>>(text).map_err(|e| malformed(&e))?.0;
+            if members.len() > MAX_MEMBERS {
+                return Err(Error::invalid(format!("An object of the body has more than {MAX_MEMBERS} members.")));
+            }
+            for (name, raw) in members {
+                if fields.iter().any(|(known, _)| *known == name) {
+                    return Err(Error::field(name, "Given more than once."));
+                }
+                fields.push((name, given(raw, depth + 1)?));
+            }
+            Ok(Given::Object(fields))
+        }
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
+            .map_err(|e| malformed(&e))?
+            .into_iter()
+            .map(|raw| given(raw, depth + 1))
+            .collect::<Result<_>>()
+            .map(Given::List),
+        Some(b'"') => serde_json::from_str(text).map(Given::Text).map_err(|e| malformed(&e)),
+        Some(b't') => Ok(Given::Flag(true)),
+        Some(b'f') => Ok(Given::Flag(false)),
+        Some(b'n') => Ok(Given::Null),
+        _ => Ok(Given::Number(text.to_owned())),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Error {
+    Error::invalid(format!("The body is not valid JSON (line {}, column {}).", error.line(), error.column()))
+}
+
+/// An object's members in order, duplicates included.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let fields = object(br#"{"price": 0.30000000000000001, "days": 1e3}"#).unwrap();
+        assert_eq!(fields[0].1, Given::Number("0.30000000000000001".into()));
+        assert_eq!(fields[1].1, Given::Number("1e3".into()));
+    }
+
+    #[test]
+    fn what_json_forbids_or_hides_is_refused_with_its_place() {
+        let refused = |body: &str| object(body.as_bytes()).unwrap_err().to_string();
+        assert!(refused("{").contains("line 1, column 1"));
+        assert!(refused(r#"{"a": "\ud800"}"#).contains("not valid JSON"));
+        assert!(refused(r#"{"a": NaN}"#).contains("not valid JSON"));
+        assert!(refused("[]").contains("must be a JSON object"));
+        assert!(refused(r#"{"a": 1, "a": 2}"#).contains("a: Given more than once."));
+        assert!(refused(&format!("{{\"a\": {}1{}}}", "[".repeat(40), "]".repeat(40))).contains("deeper"));
+        assert!(refused(&format!("{{\"a\": {}", "[".repeat(100_000))).contains("not valid JSON"));
+        assert!(object(b"{\"a\": \"\xff\"}").unwrap_err().to_string().contains("UTF-8"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = object(&body);
+        }
+    }
+}

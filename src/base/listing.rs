@@ -1,0 +1,390 @@
+//! The state of a list: what is searched, filtered, ordered, and which page is shown.
+//!
+//! One text form serves the address of a list page, the REST query and the command line: `search=bob&ordering=-name&page=2`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+use super::form::{Field, Given, Kind, nearest};
+
+/// Rows of a page when nothing is said.
+pub const PAGE_SIZE: u32 = 25;
+/// The most rows a page can have.
+pub const MAX_PAGE_SIZE: u32 = 200;
+/// The longest search, in characters.
+const MAX_SEARCH: usize = 200;
+
+/// What a resource's list can do.
+#[derive(Debug, Clone, Copy)]
+pub struct Listing {
+    /// The list page, such as `/customers`.
+    pub path: &'static str,
+    /// The fields rows can be filtered by: those of the input.
+    pub fields: &'static [Field],
+    /// The names rows can be ordered by; `id` goes without saying.
+    pub ordering: &'static [&'static str],
+    /// The order when nothing is said.
+    pub default: &'static str,
+    /// What a search looks at, in words.
+    pub searched: &'static str,
+}
+
+impl Listing {
+    /// The field a filter of this name compares, if rows can be filtered by it.
+    pub fn filter(&self, name: &str) -> Option<&'static Field> {
+        let field = self.fields.iter().find(|field| field.name == name)?;
+        (!matches!(field.kind, Kind::Text { .. })).then_some(field)
+    }
+
+    /// Every parameter the list understands.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        let own = ["search", "ordering", "page", "page_size"];
+        own.into_iter().chain(self.fields.iter().filter_map(|field| self.filter(field.name)).map(|field| field.name))
+    }
+}
+
+/// One column of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub field: String,
+    pub descending: bool,
+}
+
+/// The state of one list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    pub search: String,
+    /// Field name to the value it must equal, in the field's normal form.
+    pub filters: BTreeMap<String, String>,
+    /// Empty for the listing's default.
+    pub ordering: Vec<Order>,
+    /// From 1.
+    pub page: u32,
+    pub page_size: u32,
+}
+
+impl Default for ListQuery {
+    fn default() -> Self {
+        Self { search: String::new(), filters: BTreeMap::new(), ordering: Vec::new(), page: 1, page_size: PAGE_SIZE }
+    }
+}
+
+impl ListQuery {
+    /// Reads the text form, with or without the leading `?`. Blank values count as not said.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the parameter that is unknown, repeated or no sense.
+    pub fn parse(listing: &Listing, query: &str) -> Result<Self> {
+        let mut state = Self::default();
+        let mut seen = Vec::new();
+        for pair in query.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            if seen.contains(&name) {
+                return Err(Error::field(name, "Given more than once."));
+            }
+            if !value.is_empty() {
+                state.set(listing, &name, &value)?;
+            }
+            seen.push(name);
+        }
+        Ok(state)
+    }
+
+    fn set(&mut self, listing: &Listing, name: &str, value: &str) -> Result<()> {
+        match name {
+            "search" => self.search = searchable(value)?,
+            "ordering" => self.ordering = ordering(listing, value)?,
+            "page" => self.page = number(name, value, u32::MAX)?,
+            "page_size" => self.page_size = number(name, value, MAX_PAGE_SIZE)?,
+            _ => {
+                let field = listing.filter(name).ok_or_else(|| unknown(listing, name))?;
+                self.filters.insert(name.into(), filter(field, value)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The text form, without what is said anyway; empty for the default state.
+    pub fn query_string(&self) -> String {
+        let mut pairs = Vec::new();
+        let mut say = |name: &str, value: &str| pairs.push(format!("{name}={}", encoded(value)));
+        if !self.search.is_empty() {
+            say("search", &self.search);
+        }
+        for (name, value) in &self.filters {
+            say(name, value);
+        }
+        if !self.ordering.is_empty() {
+            let names: Vec<_> = self
+                .ordering
+                .iter()
+                .map(|order| format!("{}{}", if order.descending { "-" } else { "" }, order.field))
+                .collect();
+            say("ordering", &names.join(","));
+        }
+        if self.page_size != PAGE_SIZE {
+            say("page_size", &self.page_size.to_string());
+        }
+        if self.page > 1 {
+            say("page", &self.page.to_string());
+        }
+        pairs.join("&")
+    }
+
+    /// The address of this state under `path`.
+    pub fn href(&self, path: &str) -> String {
+        match self.query_string() {
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+
+    /// The same list at another page.
+    pub fn at_page(&self, page: u32) -> Self {
+        Self { page, ..self.clone() }
+    }
+
+    /// The same list with another value of one filter, from its first page; blank takes the filter away.
+    pub fn filtered(&self, name: &str, value: &str) -> Self {
+        let mut state = self.at_page(1);
+        match value {
+            "" => state.filters.remove(name),
+            value => state.filters.insert(name.into(), value.into()),
+        };
+        state
+    }
+
+    /// Whether this column orders the list, and if so whether downwards.
+    pub fn ordered_by(&self, listing: &Listing, field: &str) -> Option<bool> {
+        match self.ordering.first() {
+            Some(order) => (order.field == field).then_some(order.descending),
+            None => (listing.default.trim_start_matches('-') == field).then_some(listing.default.starts_with('-')),
+        }
+    }
+
+    /// The same list ordered by this column; a second time turns it around.
+    pub fn sorted(&self, listing: &Listing, field: &str) -> Self {
+        let descending = self.ordered_by(listing, field) == Some(false);
+        Self { ordering: vec![Order { field: field.into(), descending }], ..self.at_page(1) }
+    }
+
+    /// The columns of the order, with `id` last so that no two rows are equal.
+    pub fn order(&self, listing: &Listing) -> Vec<Order> {
+        let mut columns = self.ordering.clone();
+        if columns.is_empty() {
+            let field = listing.default.trim_start_matches('-').to_owned();
+            columns.push(Order { field, descending: listing.default.starts_with('-') });
+        }
+        if !columns.iter().any(|order| order.field == "id") {
+            columns.push(Order { field: "id".into(), descending: false });
+        }
+        columns
+    }
+
+    /// Rows before this page.
+    pub fn offset(&self) -> u64 {
+        u64::from(self.page - 1) * u64::from(self.page_size)
+    }
+
+    /// The words and quoted phrases of the search.
+    pub fn terms(&self) -> Vec<String> {
+        let mut terms = Vec::new();
+        for (index, part) in self.search.split('"').enumerate() {
+            if index % 2 == 1 {
+                terms.push(part.trim().to_owned());
+            } else {
+                terms.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        terms.retain(|term| !term.is_empty());
+        terms
+    }
+
+    /// Whether anything narrows the list.
+    pub fn is_narrowed(&self) -> bool {
+        !self.search.is_empty() || !self.filters.is_empty()
+    }
+}
+
+/// Rows of one page, and how many there are in all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub count: u64,
+    pub results: Vec<T>,
+}
+
+impl<T> Page<T> {
+    /// Whether there is a page after the one `query` asked for.
+    pub fn has_next(&self, query: &ListQuery) -> bool {
+        query.offset() + u64::from(query.page_size) < self.count
+    }
+}
+
+fn searchable(value: &str) -> Result<String> {
+    if value.chars().any(char::is_control) {
+        return Err(Error::field("search", "Use no control characters."));
+    }
+    if value.chars().count() > MAX_SEARCH {
+        return Err(Error::field("search", format!("Use at most {MAX_SEARCH} characters.")));
+    }
+    Ok(value.trim().to_owned())
+}
+
+fn ordering(listing: &Listing, value: &str) -> Result<Vec<Order>> {
+    let known = || listing.ordering.iter().copied().chain(["id"]);
+    let mut columns: Vec<Order> = Vec::new();
+    for name in value.split(',') {
+        let (field, descending) = name.strip_prefix('-').map_or((name, false), |field| (field, true));
+        if !known().any(|known| known == field) {
+            let names = known().collect::<Vec<_>>().join(", ");
+            let hint = nearest(field, known()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            return Err(Error::field("ordering", format!("Order by one of {names}.{hint}")));
+        }
+        if columns.iter().any(|order| order.field == field) {
+            return Err(Error::field("ordering", format!("{field} is given more than once.")));
+        }
+        columns.push(Order { field: field.into(), descending });
+    }
+    Ok(columns)
+}
+
+fn number(name: &str, value: &str, max: u32) -> Result<u32> {
+    match value.parse::<u32>() {
+        Ok(number) if (1..=max).contains(&number) => Ok(number),
+        _ => Err(Error::field(name, format!("Enter a whole number from 1 to {max}."))),
+    }
+}
+
+fn filter(field: &Field, value: &str) -> Result<String> {
+    let given = match field.kind {
+        Kind::Flag { .. } if value == "true" || value == "false" => return Ok(value.into()),
+        Kind::Whole { .. } => Given::Number(value.into()),
+        _ => Given::Text(value.into()),
+    };
+    match field.check(&given) {
+        Ok(serde_json::Value::String(text)) => Ok(text),
+        Ok(value) => Ok(value.to_string()),
+        Err(message) => Err(Error::field(field.name, message)),
+    }
+}
+
+fn unknown(listing: &Listing, name: &str) -> Error {
+    let hint = nearest(name, listing.parameters()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+    let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+    Error::field(name, format!("There is no such parameter.{hint}"))
+}
+
+/// Decodes one part of an `application/x-www-form-urlencoded` text.
+fn decoded(part: &str) -> Result<String> {
+    let wrong = || Error::invalid("The query is not valid percent-encoded UTF-8.");
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || rest.next().and_then(|b| char::from(b).to_digit(16));
+                let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
+                u8::try_from(high * 16 + low).map_err(|_| wrong())?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+/// Encodes a value for a query.
+pub fn encoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' => text.push(char::from(byte)),
+            b' ' => text.push('+'),
+            byte => {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LISTING: Listing = Listing {
+        path: "/things",
+        fields: &[
+            Field::new("name", "Name", Kind::Line { max: 50 }),
+            Field::new("is_active", "Active", Kind::Flag { default: true }),
+            Field::new("notes", "Notes", Kind::Text { max: 50 }),
+        ],
+        ordering: &["name", "created_at"],
+        default: "name",
+        searched: "name",
+    };
+
+    fn refused(query: &str) -> String {
+        ListQuery::parse(&LISTING, query).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_with_the_nearest_that_does() {
+        assert!(refused("serach=x").contains("serach: There is no such parameter. Did you mean search?"));
+        assert!(refused("ordering=nmae").contains("Did you mean name?"));
+        assert!(refused("notes=x").contains("notes: There is no such parameter."));
+        for query in ["page=0", "page=-1", "page=x", "page=1.5", "page_size=201", "page=99999999999999999999"] {
+            assert!(refused(query).contains("Enter a whole number from 1 to"), "{query}");
+        }
+        assert!(refused("page=1&page=2").contains("more than once"));
+        assert!(refused("search=%00").contains("control"));
+        assert!(refused("search=%zz").contains("percent-encoded"));
+        assert!(refused("search=%ff").contains("percent-encoded"));
+        assert!(refused("is_active=maybe").contains("is_active: Choose true or false."));
+    }
+
+    #[test]
+    fn quotes_keep_a_phrase_together() {
+        let query = ListQuery::parse(&LISTING, "search=red+%22big+box%22+x").unwrap();
+        assert_eq!(query.terms(), ["red", "big box", "x"]);
+    }
+
+    #[test]
+    fn a_header_sorts_up_first_and_down_next() {
+        let query = ListQuery { page: 3, ..ListQuery::default() };
+        assert_eq!(query.sorted(&LISTING, "created_at").query_string(), "ordering=created_at");
+        assert_eq!(query.sorted(&LISTING, "name").query_string(), "ordering=-name");
+    }
+
+    #[test]
+    fn the_order_is_total() {
+        let names: Vec<_> = ListQuery::default().order(&LISTING).into_iter().map(|order| order.field).collect();
+        assert_eq!(names, ["name", "id"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_state_survives_its_text(search in "[^\\p{Cc}]{0,40}", page in 1..u32::MAX, size in 1..=MAX_PAGE_SIZE, down in any::<bool>()) {
+            let state = ListQuery {
+                search: search.trim().to_owned(),
+                filters: BTreeMap::from([("is_active".to_owned(), "false".to_owned())]),
+                ordering: vec![Order { field: "name".into(), descending: down }],
+                page,
+                page_size: size,
+            };
+            prop_assert_eq!(ListQuery::parse(&LISTING, &state.query_string()).unwrap(), state);
+        }
+
+        #[test]
+        fn no_query_makes_it_panic(query in "\\PC*") {
+            let _ = ListQuery::parse(&LISTING, &query);
+        }
+    }
+}

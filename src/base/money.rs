@@ -1,0 +1,194 @@
+//! Exact decimals of a fixed scale: [`Money`], [`UnitPrice`], [`Percent`].
+//!
+//! Each is an integer inside, so no value ever passes through a binary float, on the way to the database or back
+//! (DOMAIN.md, Money). Text is the only outside form: `"9.90"`, with a dot, without exponent or grouping.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+
+/// Why a text is no value of a decimal type; the sentence for the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecimalError(pub String);
+
+impl fmt::Display for DecimalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DecimalError {}
+
+/// Reads plain decimal notation into an integer of the given scale.
+///
+/// Accepts digits with at most one dot and a leading minus. Refuses exponents, NaN, infinities, grouping, and more
+/// decimals than the scale holds (trailing zeros are fine), and anything beyond `max` (in units of the scale).
+fn parse_scaled(text: &str, scale: u32, max: i64) -> Result<i64, DecimalError> {
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || (plain.contains('.') && fraction.is_empty()) {
+        return Err(DecimalError("Enter a number such as 12.50.".into()));
+    }
+    if fraction.trim_end_matches('0').len() > scale as usize {
+        return Err(DecimalError(format!("Use at most {scale} decimals.")));
+    }
+    let too_large = || DecimalError(format!("Enter at most {}.", show_scaled(max, scale, 0)));
+    let mut value = Decimal::from_str_exact(text).map_err(|_| too_large())?.normalize();
+    if value.scale() > scale {
+        return Err(too_large());
+    }
+    value.rescale(scale);
+    let units = i64::try_from(value.mantissa()).map_err(|_| too_large())?;
+    if value.scale() != scale || units > max || units < -max {
+        return Err(too_large());
+    }
+    Ok(units)
+}
+
+/// Writes an integer of the given scale as plain decimal notation with at least `least` decimals.
+fn show_scaled(units: i64, scale: u32, least: u32) -> String {
+    let mut value = Decimal::new(units, scale).normalize();
+    if value.scale() < least {
+        value.rescale(least);
+    }
+    value.to_string()
+}
+
+/// Declares a decimal type of a fixed scale over `i64`.
+macro_rules! decimal {
+    ($($(#[$doc:meta])* $name:ident, scale $scale:literal, max $max:literal, shows $least:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// Decimals a value can have.
+            pub const SCALE: u32 = $scale;
+            /// The largest value, in units of the scale; the smallest is its negative.
+            pub const MAX: i64 = $max;
+
+            /// The value as an exact decimal, for arithmetic.
+            pub fn decimal(self) -> Decimal {
+                Decimal::new(self.0, $scale)
+            }
+        }
+
+        impl From<i64> for $name {
+            /// From units of the scale, as stored.
+            fn from(units: i64) -> Self {
+                Self(units)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(value: $name) -> i64 {
+                value.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = DecimalError;
+
+            fn from_str(text: &str) -> Result<Self, DecimalError> {
+                parse_scaled(text, $scale, $max).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&show_scaled(self.0, $scale, $least))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+decimal! {
+    /// An amount of the company's currency in its minor unit (×10⁻²), up to 9 999 999 999 999.99 either way.
+    Money, scale 2, max 999_999_999_999_999, shows 2;
+    /// The price of one unit (×10⁻⁴), up to 99 999 999 999.9999 either way.
+    UnitPrice, scale 4, max 999_999_999_999_999, shows 2;
+    /// A rate in percent (×10⁻²): 19 % is `19.00`. Up to 100.
+    Percent, scale 2, max 10_000, shows 2;
+}
+
+/// Groups the whole part of a plain decimal in threes, for reading: `1284.50` becomes `1,284.50`.
+pub fn grouped(plain: &str) -> String {
+    let (sign, unsigned) = plain.strip_prefix('-').map_or(("", plain), |rest| ("−", rest));
+    let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(w, f)| (w, Some(f)));
+    let mut text = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn plain_notation_is_read_exactly() {
+        assert_eq!("9.90".parse(), Ok(UnitPrice(99_000)));
+        assert_eq!("0.0001".parse(), Ok(UnitPrice(1)));
+        assert_eq!("007".parse(), Ok(Money(700)));
+        assert_eq!("1.50000000".parse(), Ok(Money(150)));
+        assert_eq!("9999999999999.99".parse(), Ok(Money(999_999_999_999_999)));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_a_reason() {
+        for text in ["", " ", ".", "1.", ".5", "1e3", "NaN", "inf", "1,000", "--1", "+1", "1_000", "0x10", "１"] {
+            let refused = text.parse::<UnitPrice>();
+            assert_eq!(refused, Err(DecimalError("Enter a number such as 12.50.".into())), "{text}");
+        }
+        assert_eq!("1.00001".parse::<UnitPrice>(), Err(DecimalError("Use at most 4 decimals.".into())));
+        assert_eq!("100.01".parse::<Percent>(), Err(DecimalError("Enter at most 100.".into())));
+        assert!("9".repeat(60).parse::<Money>().is_err());
+        assert!(format!("1.{}", "0".repeat(60)).parse::<Money>().is_ok());
+    }
+
+    #[test]
+    fn grouping_is_for_reading_only() {
+        assert_eq!(grouped("1284.50"), "1,284.50");
+        assert_eq!(grouped("-1234567"), "−1,234,567");
+        assert_eq!(grouped("999.00"), "999.00");
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_survives_text(units in -UnitPrice::MAX..=UnitPrice::MAX) {
+            let price = UnitPrice(units);
+            prop_assert_eq!(price.to_string().parse(), Ok(price));
+            prop_assert_eq!(serde_json::from_str::<UnitPrice>(&serde_json::to_string(&price).unwrap()).unwrap(), price);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*") {
+            let _ = text.parse::<Money>();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the pages ask the server: one expression each.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+#[cfg(feature = "ssr")]
+use super::entity::Entity;
+use super::{Customer, CustomerId};
+use crate::base::form::Typed;
+use crate::base::listing::Page;
+use crate::base::{Error, Result};
+use crate::history::Detail;
+#[cfg(feature = "ssr")]
+use crate::server::calls;
+
+/// One page of the list that `query` describes.
+#[server(prefix = "/-", endpoint = "customers/list", input = GetUrl)]
+pub async fn list_customers(query: String) -> Result<Page<Customer>, Error> {
+    calls::list::<Entity>(&query).await
+}
+
+/// A customer with its history.
+#[server(prefix = "/-", endpoint = "customers/read", input = GetUrl)]
+pub async fn read_customer(id: CustomerId) -> Result<Detail<Customer>, Error> {
+    calls::read::<Entity>(id.0).await
+}
+
+/// The one-time key of a form for a new customer.
+#[server(prefix = "/-", endpoint = "customers/new", input = GetUrl)]
+pub async fn new_customer() -> Result<String, Error> {
+    calls::new::<Entity>().await
+}
+
+/// Creates a customer and leads to it.
+#[server(prefix = "/-", endpoint = "customers/create")]
+pub async fn create_customer(once: String, form: Typed) -> Result<CustomerId, Error> {
+    calls::create::<Entity>(&once, &form).await.map(CustomerId)
+}
+
+/// Changes a customer that is still at `version` and leads to it.
+#[server(prefix = "/-", endpoint = "customers/update")]
+pub async fn update_customer(id: CustomerId, version: i64, form: Typed) -> Result<CustomerId, Error> {
+    calls::update::<Entity>(id.0, version, &form).await.map(CustomerId)
+}
+
+/// Deletes a customer that is still at `version` and leads to the list.
+#[server(prefix = "/-", endpoint = "customers/delete")]
+pub async fn delete_customer(id: CustomerId, version: i64) -> Result<(), Error> {
+    calls::delete::<Entity>(id.0, version).await
+}

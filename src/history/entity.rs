@@ -1,0 +1,132 @@
+//! The event log: written by commands in their transaction, never changed.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect};
+use serde_json::{Map, Value, json};
+
+use super::Event;
+use crate::access::gate::{Actor, Caller};
+use crate::base::Result;
+use crate::base::time::Timestamp;
+use crate::server::record::now;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "events")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub at: Timestamp,
+    pub actor_kind: String,
+    pub actor_id: Option<i64>,
+    pub actor_name: String,
+    pub door: String,
+    pub request_id: String,
+    pub resource: String,
+    pub record_id: i64,
+    pub command: String,
+    pub reason: Option<String>,
+    pub version_before: Option<i64>,
+    pub version_after: Option<i64>,
+    pub changes: Json,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// How many events a detail page shows.
+const SHOWN: u64 = 100;
+
+/// What a command was done to.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject {
+    pub resource: &'static str,
+    pub id: i64,
+    pub command: &'static str,
+    /// Before and after; absent where there is none.
+    pub versions: (Option<i64>, Option<i64>),
+}
+
+/// Writes the event of a command into its transaction. `changes` maps field names to `[before, after]`.
+///
+/// # Errors
+/// When it cannot be written; the command must fail with it.
+pub async fn record(transaction: &DatabaseTransaction, caller: &Caller, subject: Subject, changes: Json) -> Result<()> {
+    let (actor_kind, actor_id, actor_name) = match &caller.actor {
+        Actor::Anonymous => ("anonymous", None, "Anonymous"),
+        Actor::User { id, name, .. } => ("user", Some(*id), name.as_str()),
+        Actor::Token { id, name, .. } => ("token", Some(*id), name.as_str()),
+        Actor::System => ("system", None, "Kontor"),
+    };
+    Entity::insert(ActiveModel {
+        at: Set(now()),
+        actor_kind: Set(actor_kind.into()),
+        actor_id: Set(actor_id),
+        actor_name: Set(actor_name.into()),
+        door: Set(caller.door.name().into()),
+        request_id: Set(caller.request_id.clone()),
+        resource: Set(subject.resource.into()),
+        record_id: Set(subject.id),
+        command: Set(subject.command.into()),
+        version_before: Set(subject.versions.0),
+        version_after: Set(subject.versions.1),
+        changes: Set(changes),
+        ..Default::default()
+    })
+    .exec_without_returning(transaction)
+    .await?;
+    Ok(())
+}
+
+/// The fields in which two sets of values differ, as `[before, after]`; an absent set counts as all blank.
+pub fn difference(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Json {
+    let value = |values: Option<&Map<String, Value>>, name: &str| {
+        values.and_then(|values| values.get(name)).cloned().unwrap_or(Value::Null)
+    };
+    let names = before.into_iter().chain(after).flat_map(Map::keys);
+    let mut changes = Map::new();
+    for name in names {
+        let (old, new) = (value(before, name), value(after, name));
+        if old != new {
+            changes.insert(name.clone(), json!([old, new]));
+        }
+    }
+    Value::Object(changes)
+}
+
+/// The latest events of a record, the newest first. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of(db: &impl ConnectionTrait, resource: &str, id: i64) -> Result<Vec<Event>> {
+    let events = Entity::find()
+        .filter(Column::Resource.eq(resource))
+        .filter(Column::RecordId.eq(id))
+        .order_by_desc(Column::Id)
+        .limit(SHOWN)
+        .all(db)
+        .await?;
+    Ok(events.into_iter().map(Event::from).collect())
+}
+
+impl From<Model> for Event {
+    fn from(event: Model) -> Self {
+        Self {
+            id: event.id,
+            at: event.at,
+            actor: event.actor_name,
+            actor_kind: event.actor_kind,
+            door: event.door,
+            request_id: event.request_id,
+            command: event.command,
+            reason: event.reason,
+            version_before: event.version_before,
+            version_after: event.version_after,
+            changes: match event.changes {
+                Value::Object(changes) => changes,
+                _ => Map::new(),
+            },
+        }
+    }
+}

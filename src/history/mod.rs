@@ -1,0 +1,38 @@
+//! What happened: every command leaves one event in its own transaction, with the values before and after.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::time::Timestamp;
+
+/// The event log.
+#[cfg(feature = "ssr")]
+pub mod entity;
+pub mod timeline;
+
+/// One command as it happened to one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Ascending in the order of commits to one record.
+    pub id: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    /// `user`, `token` or `system`.
+    pub actor_kind: String,
+    /// `web`, `api` or `cli`.
+    pub door: String,
+    pub request_id: String,
+    pub command: String,
+    pub reason: Option<String>,
+    pub version_before: Option<i64>,
+    pub version_after: Option<i64>,
+    /// Field name to `[before, after]`.
+    pub changes: Map<String, Value>,
+}
+
+/// A record together with what happened to it, the latest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detail<R> {
+    pub record: R,
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,168 @@
+//! All modules under one roof: the router, the API and what keeps running beside them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use leptos::config::LeptosOptions;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::access::session;
+use crate::access::throttle::Throttle;
+use crate::app::shell;
+use crate::base::{Error, Result};
+use crate::server::database::Database;
+use crate::server::record::once;
+use crate::server::rest::Api;
+use crate::server::settings::Settings;
+use crate::server::site::{self, Site};
+use crate::server::{AppState, answer, web};
+use crate::{customers, products};
+
+/// How often expired sessions, spent keys and old attempts are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// The REST resources, one line per module.
+pub fn api() -> Api {
+    Api::default().resource::<customers::entity::Entity>().resource::<products::entity::Entity>()
+}
+
+/// What every request can reach.
+pub fn state(settings: Settings, database: Database) -> AppState {
+    let api = api();
+    AppState {
+        database,
+        throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
+        site: Arc::new(Site::find(&settings.site_dir)),
+        document: Arc::new(api.document()),
+        readable: api.readable().into(),
+        leptos: LeptosOptions::builder().output_name("kontor").build(),
+        render: |state, request| Box::pin(web::document(state, shell, request)),
+        settings: Arc::new(settings),
+    }
+}
+
+/// Everything the server answers. Layers run from the last to the first.
+///
+/// # Errors
+/// `Internal` when `public_url` is no origin.
+pub fn router(state: &AppState) -> Result<Router> {
+    let settings = &state.settings;
+    let mut csrf = CsrfLayer::new();
+    if let Some(url) = &settings.public_url {
+        csrf = csrf.add_trusted_origin(url).map_err(|e| Error::internal(format!("public_url: {e}")))?;
+    }
+    let asking = Router::new()
+        .merge(web::pages(state, shell))
+        .merge(api().router(state))
+        .layer(from_fn_with_state(state.clone(), web::identify))
+        .layer(session::layer(state.database.clone(), settings.secure_cookies))
+        .layer(csrf);
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(asking)
+        .merge(site::files(&settings.site_dir))
+        .with_state(state.clone())
+        .layer(CompressionLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(state.clone(), answer::answer))
+        .layer(map_response(guarded));
+    Ok(if settings.secure_cookies { router.layer(map_response(over_tls)) } else { router })
+}
+
+async fn ready(State(state): State<AppState>) -> Result<&'static str> {
+    state.database.ping().await?;
+    Ok("ready\n")
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message");
+    Error::internal(format!("panicked: {text}")).into_response()
+}
+
+/// The headers that every answer carries unless it brought its own.
+async fn guarded(mut response: Response) -> Response {
+    let defaults: [(HeaderName, &'static str); 7] = [
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (CACHE_CONTROL, "private, no-cache"),
+    ];
+    for (name, value) in defaults {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn over_tls(mut response: Response) -> Response {
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    response
+}
+
+/// Serves until `stop` comes, then lets open requests finish within the limit.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn serve(
+    state: AppState,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let sweeping = tokio::spawn(sweep(state.clone()));
+    let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
+    let patience = state.settings.shutdown_timeout;
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping");
+        // The receiver is gone only when the server is.
+        let _ = stopping.send(true);
+    });
+    let out_of_patience = async move {
+        // As above.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        served = server => served?,
+        () = out_of_patience => tracing::warn!("open requests were given up"),
+    }
+    sweeping.abort();
+    state.database.close().await;
+    Ok(())
+}
+
+async fn sweep(state: AppState) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        state.throttle.sweep();
+        for swept in [session::sweep(&state.database).await, once::sweep(&state.database).await] {
+            if let Err(error) = swept {
+                tracing::warn!(error = error.internal, "could not sweep");
+            }
+        }
+    }
+}

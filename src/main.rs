@@ -1,0 +1,403 @@
+//! The command line of Kontor. It reads, it says, and it calls the entities; it knows no business rule.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kontor::access::gate::{Access, Caller};
+use kontor::access::{password, token, user};
+use kontor::base::time::{Timestamp, shown};
+use kontor::base::{Error, Result};
+use kontor::server::database::Database;
+use kontor::server::settings::Settings;
+use kontor::{demo, house};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An order desk: customers and products, a web app for staff and a REST API for scripts, from one program and one
+/// database.
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings come from flags, then the environment (KONTOR_…), then kontor.toml in this folder.
+`kontor settings` lists them all with their defaults.
+
+First steps:
+  kontor serve --demo                 try it on a demo company
+  kontor user create you@example.com --name \"You\" --role administrator
+  kontor token create --user you@example.com --name shop --permission products.view";
+
+#[derive(Args)]
+struct Global {
+    /// The database: sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// The file of settings [default: kontor.toml, when there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the web app and the API; brings the schema up to date first
+    Serve {
+        /// Where to listen [default: 127.0.0.1:3000]
+        #[arg(long)]
+        addr: Option<String>,
+        /// Leave the schema as it is
+        #[arg(long)]
+        no_migrate: bool,
+        /// Load a demo company into an empty database
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Look after the schema of the database
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Load a demo company into an empty database
+    Demo,
+    /// Look after people who sign in
+    #[command(subcommand)]
+    User(User),
+    /// Look after API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print all settings with their defaults, as a kontor.toml
+    Settings,
+    /// Ask a running server whether it is well; for containers
+    Healthcheck {
+        /// Where it listens [default: 127.0.0.1:3000]
+        #[arg(long)]
+        addr: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// Apply every step that is missing
+    Up,
+    /// List the steps and whether they are applied
+    Status,
+    /// Take back the latest steps, with everything stored in them
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    Administrator,
+    Staff,
+    Viewer,
+}
+
+impl Role {
+    const fn code(self) -> &'static str {
+        match self {
+            Role::Administrator => "administrator",
+            Role::Staff => "staff",
+            Role::Viewer => "viewer",
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Add a person; prints a generated password unless one is read from standard input
+    Create {
+        email: String,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        role: Role,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List everybody
+    List,
+    /// Give a person another password; ends their sessions
+    SetPassword {
+        email: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Token {
+    /// Make a token and print it, this once
+    Create {
+        /// The person it acts for
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+        #[arg(long)]
+        name: String,
+        /// What it may, such as products.view; everything the person may when none is given
+        #[arg(long = "permission", value_name = "CODE")]
+        permissions: Vec<String>,
+        /// How long it lasts, such as 12h, 90d or 52w; for ever when not given
+        #[arg(long, value_parser = lifetime)]
+        expires: Option<TimeDelta>,
+        /// Make it name the version of everything it changes (If-Match)
+        #[arg(long)]
+        require_if_match: bool,
+    },
+    /// List all tokens, without their secrets
+    List,
+    /// End a token at once
+    Revoke {
+        /// Its number in the list
+        id: i64,
+    },
+}
+
+fn lifetime(text: &str) -> std::result::Result<TimeDelta, String> {
+    let wrong = || "write a number with h, d or w, such as 90d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: u32 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let hours = match unit {
+        'h' => 1,
+        'd' => 24,
+        'w' => 24 * 7,
+        _ => return Err(wrong()),
+    };
+    if number == 0 || number > 100_000 {
+        return Err("choose a time between an hour and a lifetime".into());
+    }
+    Ok(TimeDelta::hours(i64::from(number) * hours))
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start: {error}")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.internal.clone().unwrap_or_else(|| error.to_string())),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("kontor: {why}");
+    ExitCode::FAILURE
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    let addr = match &cli.command {
+        Command::Serve { addr, .. } | Command::Healthcheck { addr } => addr.clone(),
+        _ => None,
+    };
+    let flags = [("addr", addr), ("database_url", cli.global.database_url)];
+    let settings =
+        Settings::load(&flags, cli.global.config.as_deref()).map_err(|error| Error::invalid(error.to_string()))?;
+    start_log(&settings.log);
+    match cli.command {
+        Command::Serve { no_migrate, demo, .. } => serve(settings, !no_migrate, demo).await,
+        Command::Healthcheck { .. } => healthcheck(&settings).await,
+        Command::Openapi => print_json(&house::api().document()),
+        Command::Settings => print(&Settings::documented()),
+        Command::Migrate(command) => migrate(&connect(&settings).await?, command).await,
+        Command::Demo => {
+            let database = ready(&settings).await?;
+            let (customers, products) = demo::load(&database).await?;
+            print(&format!("Loaded {customers} customers and {products} products.\n"))
+        }
+        Command::User(command) => users(&ready(&settings).await?, command).await,
+        Command::Token(command) => tokens(&ready(&settings).await?, command).await,
+    }
+}
+
+fn start_log(filter: &str) {
+    let filter = filter.parse::<tracing_subscriber::filter::Targets>().unwrap_or_default();
+    let registry = tracing_subscriber::registry().with(filter);
+    if std::io::stderr().is_terminal() {
+        registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).init();
+    } else {
+        let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
+        registry.with(json.with_writer(std::io::stderr)).init();
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Database> {
+    Database::connect(&settings.database_url)
+        .await
+        .map_err(|error| Error::internal(format!("cannot open the database: {error}")))
+}
+
+/// The database with its schema up to date.
+async fn ready(settings: &Settings) -> Result<Database> {
+    let database = connect(settings).await?;
+    database.migrate().await?;
+    Ok(database)
+}
+
+async fn serve(settings: Settings, migrate: bool, with_demo: bool) -> Result<()> {
+    let database = if migrate { ready(&settings).await? } else { connect(&settings).await? };
+    let listener = tokio::net::TcpListener::bind(settings.addr)
+        .await
+        .map_err(|error| Error::internal(format!("cannot listen on {}: {error}", settings.addr)))?;
+    let at = listener.local_addr()?;
+    let access = Access::<user::Manage>::system(&database)?;
+    if user::Entity::is_empty(&access).await? {
+        let (email, password) = ("admin@kontor.example", password::generated());
+        user::Entity::create(&access, email, "Administrator", Role::Administrator.code(), password.clone()).await?;
+        print(&format!(
+            "\n  Kontor is ready at http://{at}\n\n    e-mail    {email}\n    password  {password}\n\n  The password is \
+             shown this once. Change it with `kontor user set-password {email}`.\n\n"
+        ))?;
+        if with_demo {
+            demo::load(&database).await?;
+        }
+    }
+    let state = house::state(settings, database);
+    tracing::info!(address = %format!("http://{at}"), "serving");
+    house::serve(state, listener, stop()).await
+}
+
+/// Comes with Ctrl-C, or with SIGTERM as containers and service managers send it.
+async fn stop() {
+    let interrupted = async {
+        // Without a handler the default action ends the program, which is what was asked for.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(_) => return interrupted.await,
+    };
+    tokio::select! {
+        () = interrupted => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn healthcheck(settings: &Settings) -> Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let unwell = |error: std::io::Error| Error::internal(format!("no answer from {}: {error}", settings.addr));
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(settings.addr).await?;
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", settings.addr);
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(settings.request_timeout, ask)
+        .await
+        .map_err(|_| Error::internal(format!("no answer from {} in time", settings.addr)))?
+        .map_err(unwell)?;
+    match answer.lines().next() {
+        Some(status) if status.contains(" 200 ") => print("ready\n"),
+        status => Err(Error::internal(format!("not ready: {}", status.unwrap_or("no status")))),
+    }
+}
+
+async fn migrate(database: &Database, command: Migrate) -> Result<()> {
+    match command {
+        Migrate::Up => database.migrate().await?,
+        Migrate::Down { steps } => database.migrate_down(steps).await?,
+        Migrate::Status => {}
+    }
+    for (name, applied) in database.migrations().await? {
+        print(&format!("{}  {name}\n", if applied { "applied" } else { "missing" }))?;
+    }
+    Ok(())
+}
+
+async fn users(database: &Database, command: User) -> Result<()> {
+    let access = Access::<user::Manage>::of(Arc::new(Caller::system()), database.clone())?;
+    match command {
+        User::Create { email, name, role, password_stdin } => {
+            let password = chosen_password(password_stdin)?;
+            user::Entity::create(&access, &email, &name, role.code(), password.clone()).await?;
+            if password_stdin { Ok(()) } else { print(&format!("{password}\n")) }
+        }
+        User::List => {
+            for user in user::Entity::list(&access).await? {
+                let state = if user.is_active { "active" } else { "inactive" };
+                print(&format!("{:>4}  {:<32} {:<14} {state:<9} {}\n", user.id, user.email, user.role, user.name))?;
+            }
+            Ok(())
+        }
+        User::SetPassword { email, password_stdin } => {
+            let password = chosen_password(password_stdin)?;
+            user::Entity::set_password(&access, &email, password.clone()).await?;
+            if password_stdin { Ok(()) } else { print(&format!("{password}\n")) }
+        }
+    }
+}
+
+fn chosen_password(from_stdin: bool) -> Result<String> {
+    if !from_stdin {
+        return Ok(password::generated());
+    }
+    let mut text = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+async fn tokens(database: &Database, command: Token) -> Result<()> {
+    let access = Access::<user::Manage>::of(Arc::new(Caller::system()), database.clone())?;
+    match command {
+        Token::Create { user, name, permissions, expires, require_if_match } => {
+            let new = token::NewToken {
+                email: user,
+                name,
+                permissions,
+                lifetime: expires,
+                requires_version: require_if_match,
+            };
+            print(&format!("{}\n", token::Entity::create(&access, new).await?))
+        }
+        Token::List => {
+            let day = |at: Option<Timestamp>| at.as_ref().map_or_else(|| "never".to_owned(), shown);
+            for token in token::Entity::list(&access).await? {
+                let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.to_string());
+                let state = token.revoked_at.map_or_else(
+                    || format!("expires {}", day(token.expires_at)),
+                    |at| format!("revoked {}", shown(&at)),
+                );
+                print(&format!(
+                    "{:>4}  {:<24} {:<32} {state}, used {}, may {scope}\n",
+                    token.id,
+                    token.name,
+                    token.email,
+                    day(token.last_used_at)
+                ))?;
+            }
+            Ok(())
+        }
+        Token::Revoke { id } => token::Entity::revoke(&access, id).await,
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn print_json(value: &serde_json::Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::internal(error.to_string()))?;
+    print(&format!("{text}\n"))
+}

@@ -1,0 +1,50 @@
+//! What the pages ask the server: one expression each.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+#[cfg(feature = "ssr")]
+use super::entity::Entity;
+use super::{Product, ProductId};
+use crate::base::form::Typed;
+use crate::base::listing::Page;
+use crate::base::{Error, Result};
+use crate::history::Detail;
+#[cfg(feature = "ssr")]
+use crate::server::calls;
+
+/// One page of the list that `query` describes.
+#[server(prefix = "/-", endpoint = "products/list", input = GetUrl)]
+pub async fn list_products(query: String) -> Result<Page<Product>, Error> {
+    calls::list::<Entity>(&query).await
+}
+
+/// A product with its history.
+#[server(prefix = "/-", endpoint = "products/read", input = GetUrl)]
+pub async fn read_product(id: ProductId) -> Result<Detail<Product>, Error> {
+    calls::read::<Entity>(id.0).await
+}
+
+/// The one-time key of a form for a new product.
+#[server(prefix = "/-", endpoint = "products/new", input = GetUrl)]
+pub async fn new_product() -> Result<String, Error> {
+    calls::new::<Entity>().await
+}
+
+/// Creates a product and leads to it.
+#[server(prefix = "/-", endpoint = "products/create")]
+pub async fn create_product(once: String, form: Typed) -> Result<ProductId, Error> {
+    calls::create::<Entity>(&once, &form).await.map(ProductId)
+}
+
+/// Changes a product that is still at `version` and leads to it.
+#[server(prefix = "/-", endpoint = "products/update")]
+pub async fn update_product(id: ProductId, version: i64, form: Typed) -> Result<ProductId, Error> {
+    calls::update::<Entity>(id.0, version, &form).await.map(ProductId)
+}
+
+/// Deletes a product that is still at `version` and leads to the list.
+#[server(prefix = "/-", endpoint = "products/delete")]
+pub async fn delete_product(id: ProductId, version: i64) -> Result<(), Error> {
+    calls::delete::<Entity>(id.0, version).await
+}

@@ -1,0 +1,177 @@
+//! The outermost layer: gives the request its id, logs it once, and words every refusal for whoever asked. A script gets
+//! problem+json (RFC 9457), a page of the browser bundle gets the error it can show, a person gets a page.
+
+use std::time::Instant;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tower_http::csrf::ProtectionError;
+use tracing::Instrument;
+
+use super::AppState;
+use super::web;
+use crate::base::Error;
+use crate::base::error::{Blocker, Code, FieldErrors};
+
+/// The header that carries the request id both ways.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header by which leptos marks the answer of a server function that failed.
+pub const SERVER_FN_ERROR: HeaderName = HeaderName::from_static("serverfnerror");
+
+/// The largest error of a server function that is looked into, in bytes.
+const ERROR_LIMIT: usize = 1 << 20;
+
+/// The id of a request; stands in its answer, in the log and in its events.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    /// The id a caller sent, if it is fit for a log, else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
+            let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            (1..=64).contains(&id.len()) && id.chars().all(fit)
+        });
+        Self(sent.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned))
+    }
+}
+
+/// Whether the answer is for a person looking at a page.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Carries one request through: id, log line, error wording.
+pub async fn answer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let page = wants_page(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::info_span!("request", id = %id.0, %method, path = %path.chars().take(200).collect::<String>());
+    async move {
+        let mut response = worded(&state, next.run(request).await, &path, page, &id).await;
+        if let Ok(value) = HeaderValue::from_str(&id.0) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let (status, elapsed) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
+        tracing::info!(status, ms = format!("{elapsed:.1}"), "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn worded(state: &AppState, response: Response, path: &str, page: bool, id: &RequestId) -> Response {
+    let (response, error) = refusal(response).await;
+    let Some(error) = error else { return response };
+    if let Some(internal) = &error.internal {
+        if error.status() >= 500 {
+            tracing::error!(error = internal, "a request failed");
+        } else {
+            tracing::debug!(error = internal, code = error.code.name(), "a request was refused");
+        }
+    }
+    let headers = response.headers().clone();
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let api = path == "/api" || path.starts_with("/api/");
+    let mut worded = if path.starts_with("/-/") && !page {
+        let body = serde_json::to_vec(&error).unwrap_or_default();
+        (status, [(CONTENT_TYPE, "application/json"), (SERVER_FN_ERROR, path)], body).into_response()
+    } else if page && !api {
+        let mut shown = web::problem_page(state, error.clone(), id).await;
+        *shown.status_mut() = status;
+        shown
+    } else {
+        let body = serde_json::to_vec(&Problem::of(&error, id)).unwrap_or_default();
+        (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+    };
+    if let Some(seconds) = error.retry_after {
+        worded.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    if error.code == Code::Unauthenticated && api {
+        worded.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Kontor\""));
+    }
+    for name in [ALLOW, axum::http::header::SET_COOKIE] {
+        for value in headers.get_all(&name) {
+            worded.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    worded
+}
+
+/// The refusal in a response, if it is one that still needs words.
+async fn refusal(mut response: Response) -> (Response, Option<Error>) {
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        return (response, Some(error));
+    }
+    if response.headers().contains_key(SERVER_FN_ERROR) {
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, ERROR_LIMIT).await.unwrap_or_default();
+        let error = serde_json::from_slice(&body).unwrap_or_else(|_| Error::internal("an unreadable error"));
+        return (Response::from_parts(parts, Body::empty()), Some(error));
+    }
+    let status = response.status().as_u16();
+    let has_words = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html") || kind.as_bytes().starts_with(b"application/"));
+    if status < 400 || has_words {
+        return (response, None);
+    }
+    if response.extensions().get::<ProtectionError>().is_some() {
+        let error = Error::new(Code::Forbidden, "This request came from another site, so it was not carried out.");
+        return (response, Some(error));
+    }
+    let code = Code::of_status(status);
+    let detail = match code {
+        Code::MethodNotAllowed => "This address does not answer that method; see the Allow header.",
+        Code::NotFound => "There is nothing at this address.",
+        Code::TooLarge => "The request is too large.",
+        Code::Unavailable => "The answer took too long. Nothing was saved unless you see it; try again in a moment.",
+        _ => code.title(),
+    };
+    (response, Some(Error::new(code, detail)))
+}
+
+/// A problem of RFC 9457.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    /// The request id.
+    instance: &'a str,
+    code: String,
+    #[serde(skip_serializing_if = "FieldErrors::is_empty")]
+    errors: &'a FieldErrors,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    blockers: &'a [Blocker],
+    /// The version stored now, when the request was decided on another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+}
+
+impl<'a> Problem<'a> {
+    fn of(error: &'a Error, id: &'a RequestId) -> Self {
+        let code = error.code.name();
+        Self {
+            r#type: format!("/api/docs/#{code}"),
+            title: error.code.title(),
+            status: error.status(),
+            detail: &error.detail,
+            instance: &id.0,
+            code,
+            errors: &error.errors,
+            blockers: &error.blockers,
+            version: error.stale.as_ref().map(|stale| stale.version),
+        }
+    }
+}

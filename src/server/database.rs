@@ -1,0 +1,185 @@
+//! The database: one writer and many readers on SQLite, one pool on PostgreSQL, and the write transaction.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::base::Result;
+
+/// The lock PostgreSQL servers take in turn while they migrate: `kontor` in ASCII.
+const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
+
+/// How long a request waits for a connection, and a writer of another process for SQLite's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("backend", &self.reader.get_database_backend()).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Connects to `sqlite:<file>` (made when missing, with its folder) or `postgres://…`.
+    ///
+    /// # Errors
+    /// When the address is of neither kind or nothing answers there.
+    pub async fn connect(url: &str) -> Result<Self, DbErr> {
+        if url.starts_with("sqlite:") {
+            Self::sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = counted(options(url, 10)).await?;
+            Ok(Self { reader: pool.0.clone(), writer: pool.0, statements: pool.1 })
+        } else {
+            Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
+        }
+    }
+
+    async fn sqlite(url: &str) -> Result<Self, DbErr> {
+        let file = SqliteConnectOptions::from_str(url).map_err(|e| DbErr::Custom(e.to_string()))?;
+        if let Some(folder) = file.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| DbErr::Custom(format!("cannot make the folder {}: {e}", folder.display())))?;
+        }
+        let tuned = |options: SqliteConnectOptions| {
+            options
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .busy_timeout(PATIENCE)
+                .pragma("cache_size", "-8000")
+                .pragma("temp_store", "memory")
+        };
+        let mut write = options(url, 1);
+        write.map_sqlx_sqlite_opts(tuned);
+        let (writer, statements) = counted(write).await?;
+        let mut read = options(url, 4);
+        read.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("query_only", "on"));
+        let mut reader = sea_orm::Database::connect(read).await?;
+        count(&mut reader, &statements);
+        Ok(Self { reader, writer, statements })
+    }
+
+    /// Where reads go.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Opens the transaction of a command. On SQLite writers queue here instead of failing halfway.
+    ///
+    /// # Errors
+    /// `Unavailable` when no writer gets free in time.
+    pub async fn write(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Applies all steps of the schema that are missing, in one transaction; servers starting together take turns.
+    ///
+    /// # Errors
+    /// When a step fails; then none is applied.
+    pub async fn migrate(&self) -> Result<()> {
+        let transaction = self.migration().await?;
+        Migrator::up(&transaction, None).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Takes back the latest `steps` of the schema, with everything stored in them.
+    ///
+    /// # Errors
+    /// When a step fails; then none is taken back.
+    pub async fn migrate_down(&self, steps: u32) -> Result<()> {
+        let transaction = self.migration().await?;
+        Migrator::down(&transaction, Some(steps)).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Every step of the schema by name, and whether it is applied.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
+        let transaction = self.migration().await?;
+        let steps = Migrator::get_migration_with_status(&transaction).await?;
+        Ok(steps
+            .iter()
+            .map(|step| (step.name().to_owned(), step.status() == migration::MigrationStatus::Applied))
+            .collect())
+    }
+
+    async fn migration(&self) -> Result<DatabaseTransaction> {
+        let transaction = self.write().await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.reader.execute_unprepared("SELECT 1").await.map(drop)?)
+    }
+
+    /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Closes all connections after their work; SQLite folds its log back into the file.
+    pub async fn close(self) {
+        for pool in [self.reader, self.writer] {
+            if let Err(error) = pool.close().await {
+                tracing::warn!(%error, "a database pool did not close cleanly");
+            }
+        }
+    }
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .connect_timeout(PATIENCE)
+        .test_before_acquire(!url.starts_with("sqlite:"))
+        .sqlx_logging(false);
+    options
+}
+
+async fn counted(options: ConnectOptions) -> Result<(DatabaseConnection, Arc<AtomicU64>), DbErr> {
+    let statements = Arc::new(AtomicU64::new(0));
+    let mut pool = sea_orm::Database::connect(options).await?;
+    count(&mut pool, &statements);
+    Ok((pool, statements))
+}
+
+fn count(pool: &mut DatabaseConnection, statements: &Arc<AtomicU64>) {
+    let statements = Arc::clone(statements);
+    pool.set_metric_callback(move |statement| {
+        statements.fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(target: "kontor::statement", sql = %statement.statement.sql, elapsed = ?statement.elapsed);
+    });
+}

@@ -1,0 +1,51 @@
+//! The machinery: it knows traits, never a module.
+
+pub mod answer;
+pub mod calls;
+pub mod database;
+pub mod openapi;
+pub mod record;
+pub mod rest;
+pub mod settings;
+pub mod signing;
+pub mod site;
+pub mod web;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, Request};
+use axum::response::Response;
+use leptos::config::LeptosOptions;
+use serde_json::Value;
+
+use crate::access::throttle::Throttle;
+use database::Database;
+use settings::Settings;
+use site::Site;
+
+/// What every request can reach; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    pub database: Database,
+    pub settings: Arc<Settings>,
+    pub throttle: Arc<Throttle>,
+    pub site: Arc<Site>,
+    /// The OpenAPI document.
+    pub document: Arc<Value>,
+    /// What anybody may do over the API when `anonymous_api_read` is on.
+    pub readable: Arc<[String]>,
+    pub leptos: LeptosOptions,
+    /// Draws a document outside of the pages' routes.
+    pub render: Render,
+}
+
+/// Answers a request with a whole document.
+pub type Render = fn(AppState, Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos.clone()
+    }
+}

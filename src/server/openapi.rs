@@ -1,0 +1,299 @@
+//! The OpenAPI 3.1 document, drawn from the same tables of rules that check the input, and the page that shows it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use utoipa_swagger_ui::Config;
+
+use super::AppState;
+use super::record::Resource;
+use crate::base::Error;
+use crate::base::form::{Field, Input, Kind};
+use crate::base::listing::MAX_PAGE_SIZE;
+
+/// Swagger UI sets styles from its script (which the policy allows) and draws icons from data addresses.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The description of the resources that are served.
+#[derive(Debug, Default)]
+pub struct Document {
+    paths: Map<String, Value>,
+    schemas: Map<String, Value>,
+    tags: Vec<Value>,
+}
+
+impl Document {
+    /// Adds the calls and shapes of one resource.
+    pub fn describe<R: Resource>(&mut self) {
+        let (name, singular) = (R::NAME, R::SINGULAR);
+        let schema = capitalised(singular);
+        self.tags.push(json!({ "name": name }));
+        self.schemas.insert(schema.clone(), read_schema(R::Input::FIELDS));
+        self.schemas.insert(format!("{schema}Input"), input_schema(R::Input::FIELDS, true));
+        self.schemas.insert(format!("{schema}Patch"), input_schema(R::Input::FIELDS, false));
+        self.schemas.insert(format!("{schema}Page"), page_schema(&schema));
+        let one = |status: &str, said: &str| json!({ status: record_response(&schema, said) });
+        let body = |kind: &str| json!({ "required": true, "content": json_content(&format!("{schema}{kind}")) });
+        let operation = |verb: &str, action: &str, summary: String| {
+            json!({ "tags": [name], "operationId": format!("{name}.{verb}"), "summary": summary,
+                    "description": format!("Needs the permission `{name}.{action}`.") })
+        };
+        let write = |mut operation: Value, kind: &str, responses: Value, refused: &[u16]| {
+            if !kind.is_empty() {
+                operation["requestBody"] = body(kind);
+            }
+            operation["responses"] = responses_with(responses, refused);
+            operation
+        };
+        let mut list = operation("list", "view", format!("List {name}"));
+        list["parameters"] = list_parameters::<R>();
+        list["responses"] = responses_with(
+            json!({ "200": { "description": "One page.", "content": json_content(&format!("{schema}Page")) } }),
+            &[400, 401, 403, 404],
+        );
+        let mut read = operation("read", "view", format!("Read a {singular}"));
+        read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
+        read["responses"] = responses_with(one("200", "As it is stored."), &[401, 403, 404]);
+        read["responses"]["304"] = json!({ "description": "Not changed since." });
+        let create = write(
+            operation("create", "add", format!("Create a {singular}")),
+            "Input",
+            one("201", "Created; `Location` says where."),
+            &[400, 401, 403, 409, 413, 415],
+        );
+        let changing = &[400, 401, 403, 404, 409, 412, 413, 415, 428];
+        let mut replace = write(
+            operation("replace", "change", format!("Replace a {singular}")),
+            "Input",
+            one("200", "As it is stored now."),
+            changing,
+        );
+        let mut patch = write(
+            operation("patch", "change", format!("Change some values of a {singular}")),
+            "Patch",
+            one("200", "As it is stored now."),
+            changing,
+        );
+        let mut delete = write(
+            operation("delete", "delete", format!("Delete a {singular}")),
+            "",
+            json!({ "204": { "description": "Gone." } }),
+            &[401, 403, 404, 409, 412, 428],
+        );
+        for changed in [&mut replace, &mut patch, &mut delete] {
+            changed["parameters"] = json!([header("If-Match", "The `ETag` of the version the change was decided on.")]);
+        }
+        let id = json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
+        self.paths.insert(format!("/api/{name}/"), json!({ "get": list, "post": create }));
+        self.paths.insert(
+            format!("/api/{name}/{{id}}/"),
+            json!({ "parameters": id, "get": read, "put": replace, "patch": patch, "delete": delete }),
+        );
+    }
+
+    /// The whole document.
+    pub fn finished(&self) -> Value {
+        let mut schemas = self.schemas.clone();
+        schemas.insert("Problem".into(), problem_schema());
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Kontor",
+                "version": env!("CARGO_PKG_VERSION"),
+                "license": { "name": "MIT", "identifier": "MIT" },
+                "description": "Customers and products of an order desk. Every path answers with and without the slash at its end, \
+                    and under `/api/v1/` as well. Decimals are strings, times are RFC 3339 in UTC. Unknown fields and \
+                    parameters are refused.",
+            },
+            "servers": [{ "url": "/" }],
+            "security": [{ "token": [] }, { "session": [] }],
+            "tags": self.tags,
+            "paths": self.paths,
+            "components": {
+                "schemas": schemas,
+                "securitySchemes": {
+                    "token": { "type": "http", "scheme": "bearer", "description": "An API token, made with `kontor token create`." },
+                    "session": { "type": "apiKey", "in": "cookie", "name": crate::access::session::COOKIE },
+                },
+                "responses": { "Problem": {
+                    "description": "Refused.",
+                    "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+                } },
+            },
+        })
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn json_content(schema: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}
+
+fn record_response(schema: &str, said: &str) -> Value {
+    let version = json!({ "description": "The version, such as `\"v17\"`.", "schema": { "type": "string" } });
+    json!({ "description": said, "headers": { "ETag": version }, "content": json_content(schema) })
+}
+
+fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
+    for status in refused {
+        responses[status.to_string()] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    responses
+}
+
+fn header(name: &str, meaning: &str) -> Value {
+    json!({ "name": name, "in": "header", "description": meaning, "schema": { "type": "string" } })
+}
+
+fn query(name: &str, meaning: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "description": meaning, "schema": schema })
+}
+
+fn list_parameters<R: Resource>() -> Value {
+    let listing = R::LISTING;
+    let orders = listing.ordering.iter().chain([&"id"]).copied().collect::<Vec<_>>().join(", ");
+    let mut parameters = vec![
+        query("page", "From 1.", json!({ "type": "integer", "minimum": 1, "default": 1 })),
+        query(
+            "page_size",
+            "Rows of a page.",
+            json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": crate::base::listing::PAGE_SIZE }),
+        ),
+        query(
+            "search",
+            &format!(
+                "Every word must occur in {}; quotes keep a phrase together; case and accents do not count.",
+                listing.searched
+            ),
+            json!({ "type": "string", "maxLength": 200 }),
+        ),
+        query(
+            "ordering",
+            &format!("Names out of {orders}, separated by commas, each with `-` to turn it around."),
+            json!({ "type": "string", "default": listing.default }),
+        ),
+    ];
+    for field in listing.fields.iter().filter_map(|field| listing.filter(field.name)) {
+        parameters.push(query(
+            field.name,
+            "Only rows with exactly this value.",
+            json!({ "type": plain_type(field.kind).0 }),
+        ));
+    }
+    Value::Array(parameters)
+}
+
+/// The JSON type of a kind and what else there is to say about it.
+fn plain_type(kind: Kind) -> (&'static str, Value) {
+    let decimal =
+        |decimals: u32| json!({ "pattern": format!("^\\d+(\\.\\d{{1,{decimals}}})?$"), "examples": ["9.90"] });
+    match kind {
+        Kind::Line { max } | Kind::Text { max } => ("string", json!({ "maxLength": max })),
+        Kind::Email => ("string", json!({ "format": "email", "maxLength": 254 })),
+        Kind::Country => ("string", json!({ "description": "ISO 3166-1 alpha-2.", "examples": ["DE"] })),
+        Kind::Flag { default } => ("boolean", json!({ "default": default })),
+        Kind::Whole { min, max } => ("integer", json!({ "minimum": min, "maximum": max })),
+        Kind::Money | Kind::Percent => ("string", decimal(2)),
+        Kind::UnitPrice => ("string", decimal(4)),
+    }
+}
+
+fn field_schema(field: &Field) -> Value {
+    let (plain, more) = plain_type(field.kind);
+    let nullable = !field.required && !matches!(field.kind, Kind::Flag { .. });
+    let mut schema = more;
+    schema["type"] = if nullable { json!([plain, "null"]) } else { json!(plain) };
+    schema["title"] = json!(field.label);
+    if !field.help.is_empty() {
+        schema["description"] = json!(field.help);
+    }
+    schema
+}
+
+fn input_schema(fields: &[Field], whole: bool) -> Value {
+    let properties: Map<String, Value> =
+        fields.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
+    let required: Vec<_> =
+        fields.iter().filter(|field| field.required && field.suggested.is_empty()).map(|field| field.name).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if whole {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn read_schema(fields: &[Field]) -> Value {
+    let time = json!({ "type": "string", "format": "date-time", "readOnly": true });
+    let number = json!({ "type": "integer", "format": "int64", "readOnly": true });
+    let mut properties = Map::from_iter([("id".to_owned(), number.clone()), ("version".to_owned(), number)]);
+    properties.extend(fields.iter().map(|field| (field.name.to_owned(), field_schema(field))));
+    properties.extend([("created_at".to_owned(), time.clone()), ("updated_at".to_owned(), time)]);
+    let required: Vec<_> = properties.keys().cloned().collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+fn page_schema(schema: &str) -> Value {
+    let address = json!({ "type": ["string", "null"], "format": "uri" });
+    json!({
+        "type": "object",
+        "required": ["count", "next", "previous", "results"],
+        "properties": {
+            "count": { "type": "integer", "description": "Rows on all pages." },
+            "next": address, "previous": address,
+            "results": { "type": "array", "items": { "$ref": format!("#/components/schemas/{schema}") } },
+        },
+    })
+}
+
+fn problem_schema() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "description": "A problem of RFC 9457.",
+        "required": ["type", "title", "status", "detail", "instance", "code"],
+        "properties": {
+            "type": text, "title": text, "status": { "type": "integer" }, "detail": text,
+            "instance": { "type": "string", "description": "The request id; stands in the log." },
+            "code": { "type": "string", "description": "The stable name of this kind of problem." },
+            "errors": { "type": "object", "description": "Messages by field.",
+                        "additionalProperties": { "type": "array", "items": text } },
+            "version": { "type": "integer", "description": "With 412: the version stored now." },
+            "blockers": { "type": "array", "description": "With 409: what stands in the way.", "items": {
+                "type": "object",
+                "properties": { "resource": text, "count": { "type": "integer" }, "href": text },
+            } },
+        },
+    })
+}
+
+/// The page that shows the document, with assets of our own.
+pub fn pages() -> Router<AppState> {
+    let config = Arc::new(Config::from("/api/openapi.json"));
+    let asset =
+        move |path: Option<Path<String>>| async move { docs(path.map_or_else(String::new, |path| path.0), config) };
+    Router::new()
+        .route("/api/docs", get(|| async { Redirect::to("/api/docs/") }))
+        .route("/api/docs/", get(asset.clone()))
+        .route("/api/docs/{*file}", get(asset))
+}
+
+fn docs(file: String, config: Arc<Config<'static>>) -> Response {
+    match utoipa_swagger_ui::serve(&file, config) {
+        Ok(Some(asset)) => {
+            ([(CONTENT_TYPE, asset.content_type), (CONTENT_SECURITY_POLICY, DOCS_POLICY.into())], asset.bytes.to_vec())
+                .into_response()
+        }
+        Ok(None) => Error::not_found("page").into_response(),
+        Err(error) => Error::internal(format!("api docs: {error}")).into_response(),
+    }
+}

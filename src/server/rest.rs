@@ -1,0 +1,316 @@
+//! A REST resource out of a [`Resource`]: the calls of API.md, each one expression over the entity.
+
+use std::marker::PhantomData;
+
+use axum::Json;
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, RawQuery, Request, State};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::AppState;
+use super::openapi;
+use super::record::{Add, Change, Delete, Expected, Resource, Stored, View};
+use crate::access::gate::Access;
+use crate::base::error::{Code, FieldErrors};
+use crate::base::form::{Given, Input, unknown};
+use crate::base::listing::ListQuery;
+use crate::base::{Error, Result, json as written};
+
+/// The resources that are served, and their description.
+#[derive(Debug, Default)]
+pub struct Api {
+    router: Router<AppState>,
+    names: Vec<&'static str>,
+    document: openapi::Document,
+}
+
+impl Api {
+    /// Serves one more resource.
+    pub fn resource<R: Resource>(mut self) -> Self {
+        let (list, one) = (format!("/{}", R::NAME), format!("/{}/{{id}}", R::NAME));
+        self.router = answering(self.router, &list, || collection::<R>());
+        self.router = answering(self.router, &one, || single::<R>());
+        self.names.push(R::NAME);
+        self.document.describe::<R>();
+        self
+    }
+
+    /// The permissions to read everything that is served.
+    pub fn readable(&self) -> Vec<String> {
+        self.names.iter().map(|name| format!("{name}.view")).collect()
+    }
+
+    /// The OpenAPI document.
+    pub fn document(&self) -> Value {
+        self.document.finished()
+    }
+
+    /// Everything under `/api`, once more under `/api/v1`.
+    pub fn router(self, state: &AppState) -> Router<AppState> {
+        let names = self.names.clone();
+        let index = move || {
+            get(move |OriginalUri(uri): OriginalUri| async move {
+                let base = uri.path().trim_end_matches('/').to_owned();
+                let resources: Map<String, Value> =
+                    names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}/")))).collect();
+                Json(resources)
+            })
+            .options(|| allow("GET, HEAD, OPTIONS"))
+        };
+        let document = get(|State(state): State<AppState>| async move { Json((*state.document).clone()) })
+            .options(|| allow("GET, HEAD, OPTIONS"));
+        let routes = |base: &'static str| {
+            let router = Router::new().route(base, index.clone()()).nest(base, self.router.clone());
+            router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
+        };
+        routes("/api")
+            .merge(routes("/api/v1"))
+            .route(
+                "/api/{*unknown}",
+                axum::routing::any(|| async { Error::new(Code::NotFound, "There is nothing at this address.") }),
+            )
+            .merge(openapi::pages())
+            .layer(axum::middleware::from_fn(acceptable))
+            .layer(axum::middleware::from_fn(super::web::known_only))
+            .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+            .with_state(state.clone())
+    }
+}
+
+/// Mounts the same answers with and without the slash at the end.
+fn answering(router: Router<AppState>, path: &str, methods: impl Fn() -> MethodRouter<AppState>) -> Router<AppState> {
+    router.route(path, methods()).route(&format!("{path}/"), methods())
+}
+
+fn collection<R: Resource>() -> MethodRouter<AppState> {
+    get(list::<R>).post(create::<R>).options(|_: Access<View<R>>| allow("GET, HEAD, POST, OPTIONS"))
+}
+
+fn single<R: Resource>() -> MethodRouter<AppState> {
+    get(read::<R>)
+        .put(replace::<R>)
+        .patch(patch::<R>)
+        .delete(delete::<R>)
+        .options(|_: Access<View<R>>| allow("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"))
+}
+
+async fn allow(methods: &'static str) -> Response {
+    (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
+}
+
+/// Refuses callers who cannot read what we write.
+async fn acceptable(request: Request, next: Next) -> Response {
+    let known = ["*/*", "application/*", "application/json", "application/problem+json", "text/html"];
+    let accepted = request.headers().get(ACCEPT).is_none_or(|accept| {
+        let ranges = accept.to_str().unwrap_or("*/*").split(',');
+        ranges.map(|range| range.split(';').next().unwrap_or_default().trim()).any(|range| known.contains(&range))
+    });
+    let docs = request.uri().path().starts_with("/api/docs");
+    if accepted || docs {
+        return next.run(request).await;
+    }
+    Error::new(Code::NotAcceptable, "Answers are application/json.").into_response()
+}
+
+async fn list<R: Resource>(
+    access: Access<View<R>>,
+    base: Base,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Listed<R::Record>>> {
+    let query = ListQuery::parse(&R::LISTING, query.as_deref().unwrap_or_default())?;
+    let page = R::list(&access, &query).await?;
+    let at = |number: u32| base.absolute(&query.at_page(number).href(&base.path));
+    Ok(Json(Listed {
+        count: page.count,
+        next: page.has_next(&query).then(|| at(query.page.saturating_add(1))),
+        previous: (query.page > 1).then(|| at(query.page - 1)),
+        results: page.results,
+    }))
+}
+
+async fn read<R: Resource>(access: Access<View<R>>, id: RecordId<R>, headers: HeaderMap) -> Result<Response> {
+    let record = R::get(&access, id.get()?).await?;
+    let seen = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
+    let tag = tag(&record);
+    if seen.split(',').map(|known| known.trim().trim_start_matches("W/")).any(|known| known == tag || known == "*") {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+    }
+    Ok(shown(StatusCode::OK, &record))
+}
+
+async fn create<R: Resource>(access: Access<Add<R>>, base: Base, body: JsonBody) -> Result<Response> {
+    let record = R::create(&access, R::Input::given(&body.0)?, None).await?;
+    let location = format!("{}/{}/", base.path.trim_end_matches('/'), record.id());
+    Ok(([(LOCATION, location)], shown(StatusCode::CREATED, &record)).into_response())
+}
+
+async fn replace<R: Resource>(
+    access: Access<Change<R>>,
+    id: RecordId<R>,
+    expected: IfMatch,
+    body: JsonBody,
+) -> Result<Response> {
+    let record = R::change(&access, id.get()?, expected.0, |stored| R::Input::given(&writable::<R>(stored, body.0)?));
+    Ok(shown(StatusCode::OK, &record.await?))
+}
+
+async fn patch<R: Resource>(
+    access: Access<Change<R>>,
+    id: RecordId<R>,
+    expected: IfMatch,
+    body: JsonBody,
+) -> Result<Response> {
+    let record = R::change(&access, id.get()?, expected.0, |stored| {
+        let mut fields = writable::<R>(stored, body.0)?;
+        for (name, value) in stored.values() {
+            if !fields.iter().any(|(given, _)| *given == name) {
+                fields.push((name, value.into()));
+            }
+        }
+        R::Input::given(&fields)
+    });
+    Ok(shown(StatusCode::OK, &record.await?))
+}
+
+async fn delete<R: Resource>(access: Access<Delete<R>>, id: RecordId<R>, expected: IfMatch) -> Result<StatusCode> {
+    R::remove(&access, id.get()?, expected.0).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The entity tag of a record: its version.
+fn tag(record: &impl Stored) -> String {
+    format!("\"v{}\"", record.version())
+}
+
+fn shown(status: StatusCode, record: &impl Stored) -> Response {
+    (status, [(ETAG, tag(record))], Json(record)).into_response()
+}
+
+/// Takes the read-only fields out of a body, if they are sent back as they were read.
+fn writable<R: Resource>(stored: &R::Record, given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>> {
+    let stored = serde_json::to_value(stored).map_err(|e| Error::internal(e.to_string()))?;
+    let mut errors = FieldErrors::new();
+    let mut fields = Vec::new();
+    for (name, value) in given {
+        let own = R::Input::FIELDS.iter().any(|field| field.name == name);
+        match stored.get(&name) {
+            _ if own => fields.push((name, value)),
+            Some(current) if Given::from(current.clone()) == value => {}
+            Some(_) => {
+                errors.insert(name, vec!["This field is read-only.".into()]);
+            }
+            None => {
+                let message = unknown(&name, R::Input::FIELDS.iter().map(|field| field.name));
+                errors.insert(name, vec![message]);
+            }
+        }
+    }
+    if errors.is_empty() { Ok(fields) } else { Err(Error::fields(errors)) }
+}
+
+/// A page of a list as it is answered.
+#[derive(Serialize)]
+struct Listed<T> {
+    count: u64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
+}
+
+/// Where the API is, as this caller sees it.
+struct Base {
+    /// The scheme and host, without a slash.
+    origin: String,
+    path: String,
+}
+
+impl Base {
+    fn absolute(&self, href: &str) -> String {
+        format!("{}{href}", self.origin)
+    }
+}
+
+impl FromRequestParts<AppState> for Base {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path()).to_owned();
+        let origin = state.settings.public_url.clone().unwrap_or_else(|| {
+            let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+            let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+            host.map_or_else(String::new, |host| format!("http://{host}"))
+        });
+        Ok(Self { origin, path })
+    }
+}
+
+/// The id in a path; anything that is none leads to nothing.
+struct RecordId<R>(Option<i64>, PhantomData<fn() -> R>);
+
+impl<R: Resource> RecordId<R> {
+    fn get(&self) -> Result<i64> {
+        self.0.ok_or_else(|| Error::not_found(R::SINGULAR))
+    }
+}
+
+impl<R: Resource> FromRequestParts<AppState> for RecordId<R> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let text = Path::<String>::from_request_parts(parts, state).await.map(|path| path.0).unwrap_or_default();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(Self(if digits { text.parse().ok() } else { None }, PhantomData))
+    }
+}
+
+/// The version named by `If-Match`.
+struct IfMatch(Expected);
+
+impl FromRequestParts<AppState> for IfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
+        let Some(header) = parts.headers.get(IF_MATCH) else { return Ok(Self(Expected::Any)) };
+        let version = |tag: &str| tag.strip_prefix("\"v")?.strip_suffix('"')?.parse().ok();
+        match header.to_str().map(str::trim) {
+            Ok("*") => Ok(Self(Expected::Any)),
+            Ok(tag) => version(tag).map(|version| Self(Expected::Version(version))).ok_or_else(wrong_tag),
+            Err(_) => Err(wrong_tag()),
+        }
+    }
+}
+
+fn wrong_tag() -> Error {
+    Error::invalid("If-Match takes the ETag of one version, such as \"v17\".")
+}
+
+/// A body that is one JSON object.
+struct JsonBody(Vec<(String, Given)>);
+
+impl FromRequest<AppState> for JsonBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self> {
+        if !request.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+            return Err(Error::new(Code::UnsupportedMediaType, "Send application/json."));
+        }
+        let limit = state.settings.body_limit;
+        let body = to_bytes(request.into_body(), limit)
+            .await
+            .map_err(|_| Error::new(Code::TooLarge, format!("A body may have up to {limit} bytes.")))?;
+        written::object(&body).map(Self)
+    }
+}
+
+fn is_json(kind: &HeaderValue) -> bool {
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}

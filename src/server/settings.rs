@@ -1,0 +1,243 @@
+//! Settings: one table of what can be set, read from flags, the environment (`KONTOR_…`) and `kontor.toml`, in that order.
+//!
+//! This is the only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::base::form::nearest;
+
+/// A setting as it can be said.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The key in `kontor.toml`; in capitals after `KONTOR_`, the variable.
+    pub name: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning }
+}
+
+/// Everything that can be set.
+pub const SETTINGS: [Setting; 13] = [
+    setting("addr", "127.0.0.1:3000", "Where the server listens."),
+    setting(
+        "database_url",
+        "sqlite:data/kontor.db",
+        "The database: `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/NAME`.",
+    ),
+    setting("site_dir", "", "The browser bundle; blank looks beside the program and in target/site."),
+    setting(
+        "public_url",
+        "",
+        "The address people use, such as https://orders.example.com; blank takes it from each request.",
+    ),
+    setting(
+        "secure_cookies",
+        "auto",
+        "Send the session cookie over TLS only: true, false, or auto for when public_url is https.",
+    ),
+    setting("trust_forwarded", "false", "Take the caller's address from X-Forwarded-For, behind a proxy that sets it."),
+    setting("anonymous_api_read", "false", "Let anybody read over the API."),
+    setting("body_limit", "1048576", "The largest request body, in bytes."),
+    setting("form_limit", "262144", "The largest form, in bytes."),
+    setting("request_timeout", "30", "Seconds until a request is given up with 503."),
+    setting("shutdown_timeout", "10", "Seconds open requests get to finish when the server stops."),
+    setting(
+        "sign_in_attempts",
+        "10",
+        "Attempts to sign in to one account each minute; an address gets four times as many.",
+    ),
+    setting("log", "info,sea_orm_migration=warn", "What is logged, as a tracing filter such as `info,kontor=debug`."),
+];
+
+/// Settings that make sense together.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub addr: SocketAddr,
+    pub database_url: String,
+    pub site_dir: PathBuf,
+    /// Without a slash at its end; absent when taken from each request.
+    pub public_url: Option<String>,
+    pub secure_cookies: bool,
+    pub trust_forwarded: bool,
+    pub anonymous_api_read: bool,
+    pub body_limit: usize,
+    pub form_limit: usize,
+    pub request_timeout: Duration,
+    pub shutdown_timeout: Duration,
+    pub sign_in_attempts: NonZeroU32,
+    pub log: String,
+}
+
+/// A setting that makes no sense, with where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError(String);
+
+impl std::fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// Values by setting, each with where it was said.
+#[derive(Debug, Default)]
+struct Said(BTreeMap<&'static str, (String, String)>);
+
+impl Said {
+    fn say(&mut self, name: &str, value: String, place: String) -> Result<(), SettingsError> {
+        let Some(known) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            let hint = nearest(name, SETTINGS.iter().map(|setting| setting.name))
+                .map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            return Err(SettingsError(format!("{place}: there is no setting {name}.{hint}")));
+        };
+        self.0.insert(known.name, (value, place));
+        Ok(())
+    }
+
+    fn read<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>, expected: &str) -> Result<T, SettingsError> {
+        let default = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default);
+        let (value, place) = self.0.get(name).map_or((default, "the default"), |(value, place)| (value, place));
+        parse(value.trim())
+            .ok_or_else(|| SettingsError(format!("{place}: {name} is {value:?}, but must be {expected}.")))
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<T, SettingsError> {
+        self.read(name, |text| text.parse().ok(), "a whole number above zero")
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, SettingsError> {
+        self.read(name, |text| text.parse().ok(), "true or false")
+    }
+}
+
+impl Settings {
+    /// Reads the settings: `flags` first, then the environment, then the file (`kontor.toml` when none is named).
+    ///
+    /// # Errors
+    /// The first setting that is unknown or makes no sense, and where it came from.
+    pub fn load(flags: &[(&str, Option<String>)], file: Option<&Path>) -> Result<Self, SettingsError> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("KONTOR_"));
+        Self::from(flags, environment, file)
+    }
+
+    fn from(
+        flags: &[(&str, Option<String>)],
+        environment: impl Iterator<Item = (String, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, SettingsError> {
+        let mut said = Said::default();
+        let path = file.unwrap_or(Path::new("kontor.toml"));
+        if file.is_some() || path.exists() {
+            let place = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|e| SettingsError(format!("{place}: {e}")))?;
+            let table: toml::Table =
+                text.parse().map_err(|e: toml::de::Error| SettingsError(format!("{place}: {}", e.message())))?;
+            for (name, value) in table {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                said.say(&name, value, place.clone())?;
+            }
+        }
+        for (variable, value) in environment {
+            let name = variable.trim_start_matches("KONTOR_").to_lowercase();
+            said.say(&name, value, format!("the environment variable {variable}"))?;
+        }
+        for (name, value) in flags {
+            if let Some(value) = value {
+                said.say(name, value.clone(), format!("the flag --{}", name.replace('_', "-")))?;
+            }
+        }
+        Self::understand(&said)
+    }
+
+    fn understand(said: &Said) -> Result<Self, SettingsError> {
+        let optional = |text: &str| Some((!text.is_empty()).then(|| text.to_owned()));
+        let address = |text: &str| match text {
+            "" => Some(None),
+            url => (url.starts_with("http://") || url.starts_with("https://"))
+                .then(|| Some(url.trim_end_matches('/').to_owned())),
+        };
+        let database = |text: &str| {
+            let known = ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme));
+            known.then(|| text.to_owned())
+        };
+        let public_url =
+            said.read("public_url", address, "blank or an address that starts with http:// or https://")?;
+        let over_tls = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        let secure = |text: &str| if text == "auto" { Some(over_tls) } else { text.parse().ok() };
+        let filter = |text: &str| text.parse::<tracing_subscriber::filter::Targets>().is_ok().then(|| text.to_owned());
+        let seconds = |name| said.number::<NonZeroU32>(name).map(|n| Duration::from_secs(n.get().into()));
+        Ok(Self {
+            addr: said.read("addr", |text| text.parse().ok(), "an address and port such as 127.0.0.1:3000")?,
+            database_url: said.read("database_url", database, "sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")?,
+            site_dir: said.read("site_dir", optional, "a folder")?.map_or_else(site_dir, PathBuf::from),
+            secure_cookies: said.read("secure_cookies", secure, "true, false or auto")?,
+            public_url,
+            trust_forwarded: said.flag("trust_forwarded")?,
+            anonymous_api_read: said.flag("anonymous_api_read")?,
+            body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,
+            form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
+            request_timeout: seconds("request_timeout")?,
+            shutdown_timeout: seconds("shutdown_timeout")?,
+            sign_in_attempts: said.number("sign_in_attempts")?,
+            log: said.read("log", filter, "a tracing filter such as info,kontor=debug")?,
+        })
+    }
+
+    /// All settings with their defaults and meaning, as `kontor.toml` has them.
+    pub fn documented() -> String {
+        SETTINGS.iter().fold(String::new(), |text, setting| {
+            text + &format!("# {}\n# {} = {:?}\n\n", setting.meaning, setting.name, setting.default)
+        })
+    }
+}
+
+/// Where the browser bundle is: beside the program (`site`), else where the build leaves it.
+fn site_dir() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let candidates = beside.iter().flat_map(|folder| [folder.join("site"), folder.join("../site")]);
+    candidates.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("target/site"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(flags: &[(&str, Option<String>)], environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from(flags, environment, None)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment() {
+        let flags = [("addr", Some("127.0.0.1:1".to_owned())), ("database_url", None)];
+        let settings = load(&flags, &[("KONTOR_ADDR", "127.0.0.1:2"), ("KONTOR_DATABASE_URL", "sqlite:x.db")]).unwrap();
+        assert_eq!(settings.addr.port(), 1);
+        assert_eq!(settings.database_url, "sqlite:x.db");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_where_it_came_from() {
+        let refused = |environment: &[(&str, &str)]| load(&[], environment).unwrap_err().to_string();
+        let message = refused(&[("KONTOR_REQUEST_TIMEOUT", "soon")]);
+        assert!(message.contains("KONTOR_REQUEST_TIMEOUT") && message.contains("\"soon\""), "{message}");
+        assert!(refused(&[("KONTOR_ADR", "x")]).contains("Did you mean addr?"));
+        let flags = [("addr", Some("nowhere".to_owned()))];
+        assert!(load(&flags, &[]).unwrap_err().to_string().contains("--addr"));
+    }
+
+    #[test]
+    fn the_session_cookie_is_secure_behind_tls() {
+        assert!(load(&[], &[("KONTOR_PUBLIC_URL", "https://orders.example.com/")]).unwrap().secure_cookies);
+        assert!(!load(&[], &[]).unwrap().secure_cookies);
+    }
+}

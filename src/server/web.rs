@@ -1,0 +1,357 @@
+//! Everything that is about leptos_axum: who is asking, the guard before pages, server functions, and forms of people
+//! without JavaScript.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodFilter, on};
+use axum::{Extension, Router};
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos::server_fn::axum::server_fn_paths;
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use tower::ServiceExt;
+use tower_sessions::Session;
+
+use super::AppState;
+use super::answer::{RequestId, SERVER_FN_ERROR, wants_page};
+use super::database::Database;
+use crate::access::gate::{Access, Actor, Caller, Door, Permission};
+use crate::access::{Me, session, token};
+use crate::base::error::Code;
+use crate::base::form::Typed;
+use crate::base::listing::encoded;
+use crate::base::{Error, Result};
+use crate::ui::context::{FailedForm, PageProblem, SetStatus, Theme};
+
+/// Where people sign in.
+pub const SIGN_IN: &str = "/sign-in";
+/// The hidden field that says which page a form stands on.
+const PAGE_FIELD: &str = "page";
+/// The cookie that remembers light or dark.
+pub const THEME_COOKIE: &str = "kontor_theme";
+
+/// The component that draws a whole document.
+pub type Shell<V> = fn() -> V;
+
+/// Finds out who is asking: by bearer token, else by session.
+pub async fn identify(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match caller(&state, &parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(Arc::new(caller));
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
+    let request_id = request.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+    let path = request.uri.path();
+    let door = if path == "/api" || path.starts_with("/api/") { Door::Api } else { Door::Web };
+    let nobody = Caller { actor: Actor::Anonymous, door, request_id, permissions: Vec::new(), requires_version: false };
+    if let Some(header) = request.headers.get(AUTHORIZATION) {
+        let bearer = match secret(header) {
+            Some(secret) => token::Entity::bearer(&state.database, secret).await?,
+            None => None,
+        };
+        let bearer = bearer
+            .ok_or_else(|| Error::new(Code::Unauthenticated, "This token is not known, has run out or was revoked."))?;
+        let actor = Actor::Token { id: bearer.id, name: bearer.name, user_id: bearer.user_id };
+        let (permissions, requires_version) = (bearer.permissions, bearer.requires_version);
+        return Ok(Caller { actor, permissions, requires_version, ..nobody });
+    }
+    let person = match request.extensions.get::<Session>() {
+        Some(session) => session::person(session).await?,
+        None => None,
+    };
+    if let Some(person) = person {
+        let actor = Actor::User { id: person.id, name: person.name, email: person.email };
+        return Ok(Caller { actor, permissions: person.permissions, ..nobody });
+    }
+    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if door == Door::Api && reads && state.settings.anonymous_api_read {
+        return Ok(Caller { permissions: state.readable.to_vec(), ..nobody });
+    }
+    Ok(nobody)
+}
+
+/// The secret in `Bearer …` or `Token …`.
+fn secret(header: &HeaderValue) -> Option<&str> {
+    let (scheme, secret) = header.to_str().ok()?.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    known.then(|| secret.trim())
+}
+
+/// Lets nobody unknown past, over the API.
+pub async fn known_only(Extension(caller): Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
+    if caller.actor == Actor::Anonymous && caller.permissions.is_empty() {
+        return Error::unauthenticated().into_response();
+    }
+    next.run(request).await
+}
+
+/// Leads whoever is not signed in to the sign-in page, and back afterwards.
+async fn signed_in_only(Extension(caller): Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
+    if caller.actor != Actor::Anonymous || request.uri().path() == SIGN_IN {
+        return next.run(request).await;
+    }
+    if !wants_page(request.headers()) && request.uri().path().starts_with("/-/") {
+        return Error::unauthenticated().into_response();
+    }
+    let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let to = match (request.method(), back) {
+        (&Method::GET | &Method::HEAD, "/") => SIGN_IN.to_owned(),
+        (&Method::GET | &Method::HEAD, back) => format!("{SIGN_IN}?next={}", encoded(back)),
+        _ => SIGN_IN.to_owned(),
+    };
+    Redirect::to(&to).into_response()
+}
+
+impl<P: Permission> FromRequestParts<AppState> for Access<P> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let caller = parts.extensions.get::<Arc<Caller>>().cloned().ok_or_else(Error::unauthenticated)?;
+        Access::of(caller, state.database.clone())
+    }
+}
+
+/// The proof for a server function.
+///
+/// # Errors
+/// `Unauthenticated` or `Forbidden`.
+pub async fn access<P: Permission>() -> Result<Access<P>> {
+    let caller = use_context::<Arc<Caller>>().ok_or_else(Error::unauthenticated)?;
+    let database = use_context::<Database>().ok_or_else(|| Error::internal("no database in this context"))?;
+    Access::of(caller, database)
+}
+
+/// Something of the request that a server function works with.
+///
+/// # Errors
+/// `Internal` when it is missing.
+pub fn part<T: Clone + Send + Sync + 'static>() -> Result<T> {
+    use_context::<Parts>()
+        .and_then(|parts| parts.extensions.get::<T>().cloned())
+        .ok_or_else(|| Error::internal("a part of the request is missing"))
+}
+
+/// The address of whoever sent the request a server function answers.
+pub fn address(trust_forwarded: bool) -> IpAddr {
+    let forwarded = || {
+        let parts = use_context::<Parts>()?;
+        let chain = parts.headers.get("x-forwarded-for")?.to_str().ok()?;
+        chain.rsplit(',').next()?.trim().parse().ok()
+    };
+    let direct = || part::<ConnectInfo<SocketAddr>>().ok().map(|info| info.0.ip());
+    (if trust_forwarded { forwarded() } else { None }).or_else(direct).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Sends the person to another page after a server function: 303 without JavaScript, client navigation with it.
+pub fn go(to: &str) {
+    leptos_axum::redirect(to);
+}
+
+/// Sets a cookie that scripts cannot read, for a year.
+pub fn set_cookie(name: &str, value: &str) {
+    let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax");
+    if let (Some(options), Ok(cookie)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&cookie)) {
+        options.append_header(axum::http::header::SET_COOKIE, cookie);
+    }
+}
+
+fn theme(headers: &HeaderMap) -> Theme {
+    let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let value =
+        cookies.split(';').filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == THEME_COOKIE);
+    value.map(|(_, value)| Theme::parse(value)).unwrap_or_default()
+}
+
+/// What components and server functions find in their context.
+fn provide(state: &AppState) {
+    provide_context(state.clone());
+    provide_context(state.database.clone());
+    let Some(parts) = use_context::<Parts>() else { return };
+    provide_context(theme(&parts.headers));
+    if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
+        provide_context(Arc::clone(caller));
+        if let Actor::User { name, email, .. } = &caller.actor {
+            let (name, email) = (name.clone(), email.clone());
+            provide_context(Me { name, email, permissions: caller.permissions.clone() });
+        }
+    }
+    if let Some(failed) = parts.extensions.get::<FailedForm>() {
+        provide_context(failed.clone());
+    }
+    if let Some(problem) = parts.extensions.get::<PageProblem>() {
+        provide_context(problem.clone());
+    }
+}
+
+/// What a page also finds: a way to set its status. Sets the policy that lets nothing run but our scripts.
+fn provide_page(state: &AppState) {
+    provide(state);
+    let Some(options) = use_context::<ResponseOptions>() else { return };
+    let nonce = use_nonce().map_or_else(String::new, |nonce| format!(" 'nonce-{nonce}'"));
+    let policy = format!(
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{nonce}; style-src 'self'; img-src 'self' data:; \
+         object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        options.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+    options.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    provide_context(SetStatus::new(move |status| {
+        if let Ok(status) = StatusCode::from_u16(status) {
+            options.set_status(status);
+        }
+    }));
+}
+
+/// The pages, the server functions and the forms, for signed-in people.
+pub fn pages<V: IntoView + 'static>(state: &AppState, shell: Shell<V>) -> Router<AppState> {
+    let context = {
+        let state = state.clone();
+        move || provide_page(&state)
+    };
+    let draw = leptos_axum::render_app_async_with_context(context, shell);
+    let documents = Router::new().leptos_routes_with_handler(generate_route_list(shell), draw);
+    let alone: Router = documents.clone().with_state(state.clone());
+    documents
+        .merge(server_functions(state).layer(axum::middleware::from_fn_with_state((state.clone(), alone), form)))
+        .layer(axum::middleware::from_fn(signed_in_only_or_signing_in))
+}
+
+/// The server functions that people reach before they signed in.
+const OPEN: [&str; 2] = ["/-/sign-in", "/-/theme"];
+
+async fn signed_in_only_or_signing_in(caller: Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
+    if OPEN.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    signed_in_only(caller, request, next).await
+}
+
+fn server_functions(state: &AppState) -> Router<AppState> {
+    server_fn_paths().fold(Router::new(), |router, (path, method)| {
+        let state = state.clone();
+        let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::POST);
+        let run = move |request: Request| {
+            let state = state.clone();
+            leptos_axum::handle_server_fns_with_context(move || provide(&state), request)
+        };
+        router.route(path, on(filter, run))
+    })
+}
+
+/// Carries a server function's call. A form that was sent without JavaScript and failed comes back as its page, with the
+/// errors and everything that was typed; a form that worked leads on with 303.
+async fn form(State((state, pages)): State<(AppState, Router)>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, state.settings.form_limit).await else {
+        let limit = state.settings.form_limit / 1024;
+        return Error::new(Code::TooLarge, format!("A form may have up to {limit} KiB.")).into_response();
+    };
+    let is_form = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    if !is_form && !body.is_empty() {
+        return Error::new(Code::UnsupportedMediaType, "Send application/x-www-form-urlencoded.").into_response();
+    }
+    let by_page = wants_page(&parts.headers);
+    let kept = Kept { action: parts.uri.path().to_owned(), headers: parts.headers.clone(), body: body.clone() };
+    let extensions = parts.extensions.clone();
+    let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if !by_page {
+        return response;
+    }
+    if !response.headers().contains_key(SERVER_FN_ERROR) {
+        if response.status() == StatusCode::FOUND {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+        }
+        return response;
+    }
+    response.headers_mut().remove(LOCATION);
+    let Some(mut page) = kept.page() else { return response };
+    let (answered, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else { return Error::internal("a lost error").into_response() };
+    let error = serde_json::from_slice::<Error>(&body).unwrap_or_else(|_| Error::internal("an unreadable error"));
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let retry_after = error.retry_after;
+    *page.extensions_mut() = extensions;
+    page.extensions_mut().insert(FailedForm { action: kept.action.clone(), error, typed: kept.typed() });
+    let Ok(mut shown) = pages.oneshot(page).await;
+    *shown.status_mut() = status;
+    if let Some(seconds) = retry_after {
+        shown.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds.into());
+    }
+    for cookie in answered.headers.get_all(axum::http::header::SET_COOKIE) {
+        shown.headers_mut().append(axum::http::header::SET_COOKIE, cookie.clone());
+    }
+    shown
+}
+
+/// A form as it was sent.
+struct Kept {
+    action: String,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+}
+
+impl Kept {
+    fn pairs(&self) -> impl Iterator<Item = (String, String)> {
+        form_urlencoded::parse(&self.body).map(|(name, value)| (name.into_owned(), value.into_owned()))
+    }
+
+    /// What was typed: `form[name]=…`, and what stands beside it.
+    fn typed(&self) -> Typed {
+        let bare = |name: String| match name.strip_prefix("form[").and_then(|name| name.strip_suffix(']')) {
+            Some(field) => field.to_owned(),
+            None => name,
+        };
+        self.pairs().filter(|(name, _)| name != "password").map(|(name, value)| (bare(name), value)).collect()
+    }
+
+    /// A request for the page the form stands on.
+    fn page(&self) -> Option<Request> {
+        let (_, page) = self.pairs().find(|(name, _)| name == PAGE_FIELD)?;
+        let uri: Uri = page.parse().ok()?;
+        if uri.scheme().is_some() || uri.authority().is_some() || !page.starts_with('/') {
+            return None;
+        }
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers.clone();
+        for name in [CONTENT_LENGTH, CONTENT_TYPE, ALLOW] {
+            request.headers_mut().remove(name);
+        }
+        Some(request)
+    }
+}
+
+/// Draws one document outside of the pages' routes.
+pub async fn document<V: IntoView + 'static>(state: AppState, shell: Shell<V>, request: Request) -> Response {
+    leptos_axum::render_app_async_with_context(move || provide_page(&state), shell)(request).await
+}
+
+/// A page that says what went wrong, for anybody.
+pub async fn problem_page(state: &AppState, error: Error, id: &RequestId) -> Response {
+    let mut request = Request::new(Body::empty());
+    request.extensions_mut().insert(PageProblem { error, request_id: id.0.clone() });
+    (state.render)(state.clone(), request).await
+}

@@ -1,0 +1,406 @@
+//! A form drawn from a table of rules: checks before it is sent, says what is wrong at the field and in a summary, keeps
+//! what was typed, and shows both values when somebody else saved meanwhile.
+
+use leptos::ev::SubmitEvent;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos::server_fn::client::Client;
+use leptos::server_fn::codec::PostUrl;
+use leptos::server_fn::request::ClientReq;
+use leptos::server_fn::{Http, ServerFn};
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
+use serde::de::DeserializeOwned;
+
+use super::context::FailedForm;
+use super::page::use_here;
+use crate::base::Error;
+use crate::base::country::COUNTRIES;
+use crate::base::error::Code;
+use crate::base::form::{Field, Kind, Typed, check_typed, shown};
+
+/// What a form starts with.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// What stands in the fields.
+    pub typed: Typed,
+    /// What goes along unseen, such as the id.
+    pub hidden: Vec<(&'static str, String)>,
+    /// The version the form was opened on; absent for a new record.
+    pub version: Option<i64>,
+}
+
+/// The form of a record, sent to the server function of `action`.
+#[component]
+pub fn RecordForm<F, Protocol>(
+    action: ServerAction<F>,
+    fields: &'static [Field],
+    start: Start,
+    /// Where "Cancel" leads.
+    #[prop(into)]
+    cancel: String,
+    #[prop(into)] submit: String,
+    /// What `F` sends.
+    #[prop(optional)]
+    _protocol: std::marker::PhantomData<Protocol>,
+) -> impl IntoView
+where
+    F: DeserializeOwned
+        + ServerFn<Protocol = Http<PostUrl, Protocol>, Error = Error, Client: Client<Error>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    <<F::Client as Client<Error>>::Request as ClientReq<Error>>::FormData: From<FormData>,
+    F::Output: Clone + Send + Sync + 'static,
+{
+    let failed = use_context::<FailedForm>().filter(|failed| failed.action == F::PATH);
+    let typed = RwSignal::new(failed.as_ref().map_or(start.typed, |failed| failed.typed.clone()));
+    let found = RwSignal::new(failed.map(|failed| failed.error));
+    let value = action.value();
+    Effect::new(move || {
+        if let Some(answer) = value.get() {
+            found.set(answer.err());
+            if found.with_untracked(Option::is_some) {
+                focus("error-summary");
+            }
+        }
+    });
+    let check = move |event: SubmitEvent| {
+        let Some(values) = typed_in(&event) else { return };
+        let checked = check_typed(fields, &values);
+        typed.set(values);
+        if let Err(error) = checked {
+            event.prevent_default();
+            found.set(Some(error));
+            focus("error-summary");
+        }
+    };
+    let form = view! { <FormBody fields typed found start_version=start.version hidden=start.hidden /> };
+    let pending = action.pending();
+    view! {
+        <ActionForm action attr:class="form" attr:novalidate=true on:submit:capture=check>
+            {form}
+            <div class="form-actions">
+                <button class="btn primary" disabled=move || pending.get()>
+                    {submit}
+                </button>
+                <a class="btn quiet" href=cancel>
+                    "Cancel"
+                </a>
+            </div>
+        </ActionForm>
+    }
+}
+
+/// Everything between the tags of a form but its buttons.
+#[component]
+fn FormBody(
+    fields: &'static [Field],
+    typed: RwSignal<Typed>,
+    found: RwSignal<Option<Error>>,
+    start_version: Option<i64>,
+    hidden: Vec<(&'static str, String)>,
+) -> impl IntoView {
+    let page = use_here();
+    let version = move || {
+        let stale = found.with(|error| error.as_ref().and_then(|error| Some(error.stale.as_ref()?.version)));
+        stale.or(start_version)
+    };
+    let initial = typed.get_untracked();
+    let mut sections: Vec<&'static str> = Vec::new();
+    for field in fields {
+        if !sections.contains(&field.section) {
+            sections.push(field.section);
+        }
+    }
+    let countries = fields.iter().any(|field| field.kind == Kind::Country);
+    view! {
+        <Summary fields found />
+        <Conflict fields typed found />
+        <input type="hidden" name="page" value=page />
+        {hidden.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
+        {start_version
+            .map(|_| {
+                view! { <input type="hidden" name="version" prop:value=version value=version /> }
+            })}
+        {sections
+            .into_iter()
+            .map(|section| {
+                let of_section = fields
+                    .iter()
+                    .filter(|field| field.section == section)
+                    .map(|field| {
+                        let value = initial.get(field.name).cloned().unwrap_or_default();
+                        view! { <FieldRow field value found /> }
+                    })
+                    .collect_view();
+                view! {
+                    <fieldset class="card section">
+                        <legend>{if section.is_empty() { "Details" } else { section }}</legend>
+                        <div class="fields">{of_section}</div>
+                    </fieldset>
+                }
+            })
+            .collect_view()}
+        {countries
+            .then(|| {
+                view! {
+                    <datalist id="countries">
+                        {COUNTRIES.map(|(code, name)| view! { <option value=code>{name}</option> }).collect_view()}
+                    </datalist>
+                }
+            })}
+    }
+}
+
+/// What is wrong, with a link to each field.
+#[component]
+fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl IntoView {
+    move || {
+        let error = found.get().filter(|error| error.code != Code::Stale)?;
+        let links = fields
+            .iter()
+            .filter_map(|field| {
+                let messages = error.errors.get(field.name)?.join(" ");
+                Some(view! {
+                    <li>
+                        <a href=format!("#f-{}", field.name)>{field.label}</a>
+                        ": "
+                        {messages}
+                    </li>
+                })
+            })
+            .collect_view();
+        let others = error
+            .errors
+            .iter()
+            .filter(|(name, _)| !fields.iter().any(|field| field.name == *name))
+            .map(|(name, messages)| view! { <li>{format!("{name}: {}", messages.join(" "))}</li> })
+            .collect_view();
+        Some(view! {
+            <div class="notice bad" role="alert" id="error-summary" tabindex="-1">
+                <p>
+                    <b>{error.detail.clone()}</b>
+                    " Nothing was saved; what you typed is still here."
+                </p>
+                <ul>{links} {others}</ul>
+            </div>
+        })
+    }
+}
+
+/// Both values of every field in which the form and the stored record differ.
+#[component]
+fn Conflict(fields: &'static [Field], typed: RwSignal<Typed>, found: RwSignal<Option<Error>>) -> impl IntoView {
+    let hydrated = RwSignal::new(false);
+    Effect::new(move || hydrated.set(true));
+    move || {
+        let stale = found.get()?.stale?;
+        let (theirs, mine) = (shown(fields, &stale.values), typed.get());
+        let rows: Vec<_> = fields
+            .iter()
+            .filter_map(|field| {
+                let their = theirs.get(field.name).cloned().unwrap_or_default();
+                let my = mine.get(field.name).cloned().unwrap_or_default();
+                if my.trim() == their {
+                    return None;
+                }
+                let take = their.clone();
+                let choose = move || {
+                    let take = take.clone();
+                    hydrated.get().then(|| {
+                        view! {
+                            <button
+                                type="button"
+                                class="btn small"
+                                aria-label=format!("Take the stored value for {}", field.label)
+                                on:click=move |_| put(field, &take)
+                            >
+                                "Take theirs"
+                            </button>
+                        }
+                    })
+                };
+                Some(view! {
+                    <tr>
+                        <th scope="row">
+                            <a href=format!("#f-{}", field.name)>{field.label}</a>
+                        </th>
+                        <td>
+                            <bdi>{said(field, &my)}</bdi>
+                        </td>
+                        <td>
+                            <bdi>{said(field, &their)}</bdi>
+                        </td>
+                        <td>{choose}</td>
+                    </tr>
+                })
+            })
+            .collect();
+        let same = rows.is_empty();
+        Some(view! {
+            <div class="notice warn" role="alert" id="error-summary" tabindex="-1">
+                <p>
+                    <b>"Somebody else saved this meanwhile."</b>
+                    " Nothing of yours is lost: it is still in the form. Compare, change what you want to keep, and save again."
+                </p>
+                {(!same)
+                    .then(|| {
+                        view! {
+                            <table class="conflict">
+                                <thead>
+                                    <tr>
+                                        <th scope="col">"Field"</th>
+                                        <th scope="col">"You typed"</th>
+                                        <th scope="col">"Stored now"</th>
+                                        <td></td>
+                                    </tr>
+                                </thead>
+                                <tbody>{rows}</tbody>
+                            </table>
+                        }
+                    })}
+            </div>
+        })
+    }
+}
+
+fn said(field: &Field, value: &str) -> String {
+    match (field.kind, value) {
+        (Kind::Flag { .. }, "true") => "yes".into(),
+        (Kind::Flag { .. }, _) => "no".into(),
+        (_, "") => "(blank)".into(),
+        (_, value) => value.to_owned(),
+    }
+}
+
+/// One field: label, control, help, and what is wrong with it.
+#[component]
+fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>) -> impl IntoView {
+    let id = format!("f-{}", field.name);
+    let (help_id, error_id) = (format!("{id}-help"), format!("{id}-error"));
+    let message = Memo::new(move |_| found.with(|error| Some(error.as_ref()?.errors.get(field.name)?.join(" "))));
+    let invalid = move || message.with(Option::is_some).then_some("true");
+    let described = {
+        let (help_id, error_id) = (help_id.clone(), error_id.clone());
+        move || {
+            let help = (!field.help.is_empty()).then_some(help_id.as_str());
+            let error = message.with(Option::is_some).then_some(error_id.as_str());
+            let ids = help.into_iter().chain(error).collect::<Vec<_>>().join(" ");
+            (!ids.is_empty()).then_some(ids)
+        }
+    };
+    let name = format!("form[{}]", field.name);
+    let control = match field.kind {
+        Kind::Text { .. } => view! {
+            <textarea id=id.clone() name=name rows="4" dir="auto" aria-invalid=invalid aria-describedby=described>
+                {value}
+            </textarea>
+        }
+        .into_any(),
+        Kind::Flag { .. } => view! {
+            <input
+                type="checkbox"
+                id=id.clone()
+                name=name
+                value="true"
+                checked=value == "true"
+                aria-invalid=invalid
+                aria-describedby=described
+            />
+        }
+        .into_any(),
+        kind => {
+            let (control, mode) = match kind {
+                Kind::Email => ("email", "email"),
+                Kind::Whole { .. } => ("text", "numeric"),
+                Kind::Money | Kind::UnitPrice | Kind::Percent => ("text", "decimal"),
+                _ => ("text", "text"),
+            };
+            let numeric = matches!(mode, "numeric" | "decimal");
+            view! {
+                <input
+                    type=control
+                    id=id.clone()
+                    name=name
+                    value=value
+                    class:num=numeric
+                    inputmode=mode
+                    dir="auto"
+                    autocomplete="off"
+                    list=(kind == Kind::Country).then_some("countries")
+                    required=field.required
+                    aria-invalid=invalid
+                    aria-describedby=described
+                />
+            }
+            .into_any()
+        }
+    };
+    let flag = matches!(field.kind, Kind::Flag { .. });
+    view! {
+        <div class="field" class:flag=flag class:wide=matches!(field.kind, Kind::Text { .. })>
+            <label for=id>
+                {field.label}
+                {field.required.then(|| view! { <span class="required" aria-hidden="true">" *"</span> })}
+            </label>
+            {control}
+            {(!field.help.is_empty()).then(|| view! { <p class="help" id=help_id>{field.help}</p> })}
+            {move || {
+                message
+                    .get()
+                    .map(|message| {
+                        view! {
+                            <p class="error" id=error_id.clone()>
+                                {message}
+                            </p>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+/// What stands in the fields of the form that is being sent. Only a browser knows.
+fn typed_in(event: &SubmitEvent) -> Option<Typed> {
+    let form: HtmlFormElement = event.target()?.dyn_into().ok()?;
+    let data = FormData::new_with_form(&form).ok()?;
+    let mut typed = Typed::new();
+    for pair in data.entries() {
+        let pair = js_sys::Array::from(&pair.ok()?);
+        let (name, value) = (pair.get(0).as_string()?, pair.get(1).as_string().unwrap_or_default());
+        if let Some(field) = name.strip_prefix("form[").and_then(|name| name.strip_suffix(']')) {
+            typed.insert(field.to_owned(), value);
+        }
+    }
+    Some(typed)
+}
+
+/// Puts a value into a control of the form.
+fn put(field: &Field, value: &str) {
+    let Some(control) = document().get_element_by_id(&format!("f-{}", field.name)) else { return };
+    if let Some(input) = control.dyn_ref::<HtmlInputElement>() {
+        input.set_checked(value == "true");
+        if !matches!(field.kind, Kind::Flag { .. }) {
+            input.set_value(value);
+        }
+    } else if let Some(area) = control.dyn_ref::<HtmlTextAreaElement>() {
+        area.set_value(value);
+    }
+    if let Some(control) = control.dyn_ref::<HtmlElement>() {
+        // Focus is a convenience here; a control that cannot take it is still filled.
+        let _ = control.focus();
+    }
+}
+
+/// Moves the focus to an element as soon as it is drawn.
+fn focus(id: &'static str) {
+    request_animation_frame(move || {
+        let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
+        if let Some(element) = element {
+            // As above: without focus the message is still there to read.
+            let _ = element.focus();
+        }
+    });
+}

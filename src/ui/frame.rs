@@ -1,0 +1,114 @@
+//! The frame around every page: sidebar, top bar, and the person's menu. Folds on a phone without JavaScript.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use super::context::Theme;
+use super::icon::{Icon, Shape};
+use super::keys::Keys;
+use super::page::use_here;
+use crate::access::Me;
+
+/// One entry of the sidebar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub label: &'static str,
+    pub href: &'static str,
+    pub icon: Shape,
+    /// The resource whose view permission shows it.
+    pub resource: &'static str,
+}
+
+/// The layout around `children`.
+#[component]
+pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children) -> impl IntoView {
+    let location = use_location();
+    let initials: String = me.name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
+    let links = entries
+        .iter()
+        .filter(|entry| me.may(entry.resource, "view"))
+        .map(|entry| {
+            let current = move || {
+                let path = location.pathname.get();
+                let inside = path.strip_prefix(entry.href).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                inside.then_some("page")
+            };
+            view! {
+                <a href=entry.href aria-current=current>
+                    <Icon shape=entry.icon />
+                    {entry.label}
+                </a>
+            }
+        })
+        .collect_view();
+    let here = use_here();
+    view! {
+        <a class="skip" href="#content">
+            "Skip to the content"
+        </a>
+        <div class="shell">
+            <nav class="side" id="side" popover="auto" aria-label="Main">
+                <a class="brand" href="/">
+                    <span class="mark" aria-hidden="true">
+                        "K"
+                    </span>
+                    "Kontor"
+                </a>
+                {links}
+            </nav>
+            <header class="top">
+                <button type="button" class="btn quiet menu" popovertarget="side" aria-label="Menu">
+                    <Icon shape=Shape::Menu />
+                </button>
+                <form class="finder" action="/search" method="get" role="search">
+                    <label class="search">
+                        <Icon shape=Shape::Search />
+                        <input type="search" name="q" placeholder="Search everything" aria-label="Search everything" />
+                    </label>
+                </form>
+                <button type="button" class="person" popovertarget="person" aria-label=format!("{}: menu", me.name)>
+                    <span class="avatar" aria-hidden="true">
+                        {initials.to_uppercase()}
+                    </span>
+                    <span class="name">{me.name.clone()}</span>
+                </button>
+                <div class="pop" id="person" popover="auto">
+                    <p>
+                        <b>
+                            <bdi>{me.name}</bdi>
+                        </b>
+                        <br />
+                        <span class="muted">{me.email}</span>
+                    </p>
+                    <form action="/-/theme" method="post" class="themes">
+                        <input type="hidden" name="page" value=here />
+                        {[Theme::System, Theme::Light, Theme::Dark]
+                            .map(|choice| {
+                                view! {
+                                    <button
+                                        class="btn small"
+                                        name="theme"
+                                        value=choice.name()
+                                        aria-pressed=if choice == theme { "true" } else { "false" }
+                                    >
+                                        {match choice {
+                                            Theme::System => "System",
+                                            Theme::Light => "Light",
+                                            Theme::Dark => "Dark",
+                                        }}
+                                    </button>
+                                }
+                            })}
+                    </form>
+                    <form action="/-/sign-out" method="post">
+                        <button class="btn">"Sign out"</button>
+                    </form>
+                </div>
+            </header>
+            <main id="content" tabindex="-1">
+                {children()}
+            </main>
+        </div>
+        <Keys />
+    }
+}

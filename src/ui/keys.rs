@@ -1,0 +1,98 @@
+//! Keys: `/` searches, `n` makes a new one, `j` and `k` walk a list, `?` explains.
+
+use leptos::ev::{self, KeyboardEvent};
+use leptos::html::Dialog;
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::{Element, HtmlElement};
+
+/// The keys and what they do.
+const KEYS: [(&str, &str); 6] = [
+    ("/", "Search this list"),
+    ("n", "New"),
+    ("e", "Edit"),
+    ("j, k", "Next and previous row"),
+    ("Enter", "Open the row"),
+    ("?", "This list of keys"),
+];
+
+/// Listens for keys, and explains them in a dialog.
+#[component]
+pub fn Keys() -> impl IntoView {
+    let dialog = NodeRef::<Dialog>::new();
+    Effect::new(move || {
+        let listener = window_event_listener(ev::keydown, move |event| pressed(&event, dialog));
+        on_cleanup(move || listener.remove());
+    });
+    let close = move |_| {
+        if let Some(dialog) = dialog.get_untracked() {
+            dialog.close();
+        }
+    };
+    view! {
+        <dialog node_ref=dialog class="dialog" aria-labelledby="keys-title">
+            <h2 id="keys-title">"Keys"</h2>
+            <dl class="keys">
+                {KEYS
+                    .map(|(keys, meaning)| {
+                        view! {
+                            <dt>
+                                <kbd>{keys}</kbd>
+                            </dt>
+                            <dd>{meaning}</dd>
+                        }
+                    })}
+            </dl>
+            <button type="button" class="btn" on:click=close>
+                "Close"
+            </button>
+        </dialog>
+    }
+}
+
+fn pressed(event: &KeyboardEvent, dialog: NodeRef<Dialog>) {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let typing = target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
+    if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || found("dialog[open]").is_some() {
+        return;
+    }
+    let done = match event.key().as_str() {
+        "/" => focus(found("main input[type=search]").or_else(|| found("input[type=search]"))),
+        "n" => click("[data-key=n]"),
+        "e" => click("[data-key=e]"),
+        "j" => walk(1),
+        "k" => walk(-1),
+        "?" => dialog.get_untracked().is_some_and(|dialog| dialog.show_modal().is_ok()),
+        _ => false,
+    };
+    if done {
+        event.prevent_default();
+    }
+}
+
+fn found(selector: &str) -> Option<HtmlElement> {
+    document().query_selector(selector).ok()??.dyn_into().ok()
+}
+
+fn focus(element: Option<HtmlElement>) -> bool {
+    element.is_some_and(|element| element.focus().is_ok())
+}
+
+fn click(selector: &str) -> bool {
+    let element = found(selector);
+    if let Some(element) = &element {
+        element.click();
+    }
+    element.is_some()
+}
+
+/// Moves the focus among the rows of the list.
+fn walk(step: i32) -> bool {
+    let rows = document().get_elements_by_class_name("key");
+    let Ok(count) = i32::try_from(rows.length()) else { return false };
+    let row = |index: i32| rows.item(u32::try_from(index).unwrap_or_default());
+    let focused = document().active_element();
+    let at = (0..count).find(|index| row(*index).is_some() && row(*index) == focused);
+    let next = at.map_or(if step > 0 { 0 } else { count - 1 }, |at| (at + step).clamp(0, count - 1));
+    focus(row(next).and_then(|row| row.dyn_into().ok()))
+}

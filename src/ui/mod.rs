@@ -1,0 +1,15 @@
+//! Components on native HTML. They know no module: lists, forms and details are drawn from tables of rules.
+//!
+//! Everything works before the browser bundle arrives, and without it.
+
+pub mod confirm;
+pub mod context;
+pub mod facts;
+pub mod form;
+pub mod frame;
+pub mod icon;
+pub mod keys;
+pub mod page;
+pub mod problem;
+pub mod record;
+pub mod table;

@@ -1,0 +1,60 @@
+//! The heading of a page, and badges.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_location;
+
+/// The address of the page, as a form of it says where it stands.
+pub fn use_here() -> impl Fn() -> String + Copy + Send + Sync + 'static {
+    let location = use_location();
+    let (path, search) = (location.pathname, location.search);
+    move || {
+        let query = search.get();
+        match query.trim_start_matches('?') {
+            "" => path.get(),
+            query => format!("{}?{query}", path.get()),
+        }
+    }
+}
+
+/// Where a page stands: the list above it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crumb {
+    pub label: &'static str,
+    pub href: &'static str,
+}
+
+/// The one heading of a page, with its state and its actions at the same place everywhere.
+#[component]
+pub fn Heading(
+    #[prop(into)] title: String,
+    #[prop(optional_no_strip)] crumb: Option<Crumb>,
+    #[prop(optional, into)] badge: ViewFn,
+    #[prop(optional, into)] actions: ViewFn,
+) -> impl IntoView {
+    view! {
+        <Title text=title.clone() />
+        {crumb
+            .map(|crumb| {
+                view! {
+                    <nav class="crumb" aria-label="Breadcrumb">
+                        <a href=crumb.href>{crumb.label}</a>
+                    </nav>
+                }
+            })}
+        <div class="head">
+            <h1>
+                <bdi>{title}</bdi>
+            </h1>
+            {badge.run()}
+            <div class="actions">{actions.run()}</div>
+        </div>
+    }
+}
+
+/// Whether a record is in use, by text and shape.
+#[component]
+pub fn ActiveBadge(active: bool) -> impl IntoView {
+    let (class, text) = if active { ("badge active", "Active") } else { ("badge inactive", "Inactive") };
+    view! { <span class=class>{text}</span> }
+}
