@@ -13,8 +13,9 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kontor/target
 endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# Debug builds erase component types, as cargo-leptos does, so that all of them share what is compiled.
-DEV := RUSTFLAGS="--cfg erase_components"
+# Erasing the types of components makes the browser bundle a fifth smaller; cargo-leptos does it in debug builds anyway,
+# and with the same flags everywhere all builds share what is compiled.
+export RUSTFLAGS := --cfg erase_components
 SAY := printf '\n\033[1m── %s\033[0m\n'
 
 .PHONY: help run test check build bench setup style fmt
@@ -40,20 +41,20 @@ run: build ## Build and serve on http://127.0.0.1:3000, with a demo company at t
 
 check: ## The quick loop: formatting, lints, unit tests
 	cargo fmt --all --check
-	$(DEV) cargo clippy --quiet --workspace --features ssr --all-targets -- -D warnings
-	$(DEV) cargo clippy --quiet --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
-	$(DEV) cargo test --quiet --features ssr --lib
+	cargo clippy --quiet --workspace --features ssr --all-targets -- -D warnings
+	cargo clippy --quiet --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
+	cargo test --quiet --features ssr --lib
 
 test: setup style ## Everything CI checks
 	@scripts/setup test
 	$(SAY) "Formatting"
 	cargo fmt --all --check
 	$(SAY) "Lints of the server"
-	$(DEV) cargo clippy --workspace --features ssr --all-targets -- -D warnings
+	cargo clippy --workspace --features ssr --all-targets -- -D warnings
 	$(SAY) "Lints of the browser build"
-	$(DEV) cargo clippy --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
+	cargo clippy --features hydrate --lib --target wasm32-unknown-unknown --target-dir "$(TARGET)/front" -- -D warnings
 	$(SAY) "Unit and integration tests, on SQLite and PostgreSQL"
-	scripts/with-postgres env $(DEV) cargo test --features ssr
+	scripts/with-postgres cargo test --features ssr
 	$(SAY) "The app for the browser tests"
 	cargo leptos build
 	$(SAY) "Browser tests, with JavaScript and without"

@@ -9,13 +9,14 @@ use crate::access::Me;
 use crate::accounts::pages::SignInPage;
 use crate::base::Error;
 use crate::base::error::Code;
-use crate::customers::pages::CustomerRoutes;
-use crate::products::pages::ProductRoutes;
+use crate::customers::pages::PAGES as CUSTOMERS;
+use crate::products::pages::PAGES as PRODUCTS;
 use crate::search::SearchPage;
 use crate::ui::context::{PageProblem, Theme};
 use crate::ui::frame::{Entry, Frame};
 use crate::ui::icon::Shape;
 use crate::ui::problem::{Problem, ProblemPage};
+use crate::ui::records::RecordRoutes;
 
 /// The document around the app; drawn on the server only.
 #[cfg(feature = "ssr")]
@@ -44,8 +45,8 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/customers" /> } />
                     <Route path=path!("/search") view=SearchPage />
-                    <CustomerRoutes />
-                    <ProductRoutes />
+                    <RecordRoutes pages=&CUSTOMERS />
+                    <RecordRoutes pages=&PRODUCTS />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kontor::access::gate::{Access, Caller};
 use kontor::access::{password, token, user};
-use kontor::base::time::{Timestamp, shown};
+use kontor::base::time::Moment;
+use kontor::base::time::stored::Timestamp;
 use kontor::base::{Error, Result};
 use kontor::server::database::Database;
 use kontor::server::settings::Settings;
@@ -370,12 +371,12 @@ async fn tokens(database: &Database, command: Token) -> Result<()> {
             print(&format!("{}\n", token::Entity::create(&access, new).await?))
         }
         Token::List => {
-            let day = |at: Option<Timestamp>| at.as_ref().map_or_else(|| "never".to_owned(), shown);
+            let day = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| Moment::from(at).to_string());
             for token in token::Entity::list(&access).await? {
                 let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.to_string());
                 let state = token.revoked_at.map_or_else(
                     || format!("expires {}", day(token.expires_at)),
-                    |at| format!("revoked {}", shown(&at)),
+                    |at| format!("revoked {}", Moment::from(at)),
                 );
                 print(&format!(
                     "{:>4}  {:<24} {:<32} {state}, used {}, may {scope}\n",

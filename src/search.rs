@@ -4,87 +4,66 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use crate::access::Me;
-use crate::base::listing::{ListQuery, Page};
-use crate::base::{Error, Result};
-use crate::customers::rpc::list_customers;
-use crate::products::rpc::list_products;
+use crate::base::listing::ListQuery;
+use crate::customers::pages::PAGES as CUSTOMERS;
+use crate::products::pages::PAGES as PRODUCTS;
 use crate::ui::page::Heading;
+use crate::ui::problem::Problem;
+use crate::ui::records::Pages;
 
 /// Matches shown of each kind.
 const SHOWN: u32 = 8;
 
-/// A match: where it leads, what it is called, and what else tells it apart.
-type Hit = (String, String, String);
-
-fn query(words: &str) -> ListQuery {
-    ListQuery { search: words.to_owned(), page_size: SHOWN, ..ListQuery::default() }
-}
-
-fn hits<T>(page: Page<T>, hit: impl Fn(&T) -> Hit) -> (u64, Vec<Hit>) {
-    (page.count, page.results.iter().map(hit).collect())
-}
-
-async fn customers(words: String) -> Result<(u64, Vec<Hit>), Error> {
-    let page = list_customers(query(&words).query_string()).await?;
-    Ok(hits(page, |c| (format!("/customers/{}", c.id), c.data.name.clone(), c.data.code.clone().unwrap_or_default())))
-}
-
-async fn products(words: String) -> Result<(u64, Vec<Hit>), Error> {
-    let page = list_products(query(&words).query_string()).await?;
-    Ok(hits(page, |p| (format!("/products/{}", p.id), p.data.name.clone(), p.data.sku.clone())))
-}
+/// The kinds that are searched, in their order.
+const KINDS: [&Pages; 2] = [&CUSTOMERS, &PRODUCTS];
 
 /// `/search?q=…`.
 #[component]
 pub fn SearchPage() -> impl IntoView {
     let query = use_query_map();
     let words = Memo::new(move |_| query.with(|query| query.get("q")).unwrap_or_default());
-    let may = |resource: &str| use_context::<Me>().is_some_and(|me| me.may(resource, "view"));
-    let customers = may("customers").then(|| Resource::new(move || words.get(), customers));
-    let products = may("products").then(|| Resource::new(move || words.get(), products));
+    let me = use_context::<Me>();
+    let kinds = KINDS.into_iter().filter(|pages| me.as_ref().is_some_and(|me| me.may(pages.resource, "view")));
     view! {
         <Heading title="Search" />
-        {customers.map(|found| view! { <Hits title="Customers" path="/customers" words found /> })}
-        {products.map(|found| view! { <Hits title="Products" path="/products" words found /> })}
+        {kinds.map(|pages| view! { <Hits pages words /> }).collect_view()}
     }
 }
 
 #[component]
-fn Hits(
-    title: &'static str,
-    path: &'static str,
-    words: Memo<String>,
-    found: Resource<Result<(u64, Vec<Hit>), Error>>,
-) -> impl IntoView {
+fn Hits(pages: &'static Pages, words: Memo<String>) -> impl IntoView {
+    let query = move || ListQuery { search: words.get(), page_size: SHOWN, ..ListQuery::default() }.query_string();
+    let found = Resource::new(query, pages.calls.list);
+    let all = move || ListQuery { search: words.get(), ..ListQuery::default() }.href(pages.listing.path);
     view! {
         <section class="card hits">
-            <h2>{title}</h2>
+            <h2>{pages.title}</h2>
             <Transition>
                 {move || Suspend::new(async move {
                     match found.await {
-                        Err(error) => view! { <p class="notice bad">{error.to_string()}</p> }.into_any(),
-                        Ok((0, _)) => view! { <p class="muted">"Nothing matches."</p> }.into_any(),
-                        Ok((count, hits)) => {
-                            let all = words.with_untracked(|words| query(words).query_string());
-                            let all = all.replace(&format!("&page_size={SHOWN}"), "").replace(&format!("page_size={SHOWN}"), "");
+                        Err(error) => view! { <Problem error /> }.into_any(),
+                        Ok(page) if page.count == 0 => {
+                            view! { <p class="muted">"Nothing matches."</p> }.into_any()
+                        }
+                        Ok(page) => {
+                            let hits = page
+                                .results
+                                .iter()
+                                .map(|row| {
+                                    view! {
+                                        <li>
+                                            <a class="key" href=pages.href(row.id)>
+                                                <bdi>{row.text("name")}</bdi>
+                                            </a>
+                                            <span class="muted">{row.text(pages.code)}</span>
+                                        </li>
+                                    }
+                                })
+                                .collect_view();
                             view! {
-                                <ul>
-                                    {hits
-                                        .into_iter()
-                                        .map(|(href, name, code)| {
-                                            view! {
-                                                <li>
-                                                    <a class="key" href=href>
-                                                        <bdi>{name}</bdi>
-                                                    </a>
-                                                    <span class="muted">{code}</span>
-                                                </li>
-                                            }
-                                        })
-                                        .collect_view()}
-                                </ul>
+                                <ul>{hits}</ul>
                                 <p>
-                                    <a href=format!("{path}?{all}")>{format!("All {count}")}</a>
+                                    <a href=all>{format!("All {}", page.count)}</a>
                                 </p>
                             }
                                 .into_any()

@@ -17,10 +17,10 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
 use super::token::digest;
 use super::user::{self, Person};
 use super::{role, token};
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
+use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 use crate::server::database::Database;
-use crate::server::record::now;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]

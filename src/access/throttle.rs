@@ -48,7 +48,7 @@ impl Throttle {
 }
 
 fn wait(time: Duration) -> Error {
-    let seconds = time.as_secs() + 1;
+    let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
     Error {
         retry_after: Some(seconds),
         ..Error::new(Code::TooManyRequests, format!("Too many attempts. Try again in {seconds} seconds."))

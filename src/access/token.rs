@@ -11,11 +11,11 @@ use super::gate::Access;
 use super::user::{self, Manage};
 use super::{holds, role};
 use crate::base::form::{Field, Given, Kind};
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
+use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
 use crate::server::database::Database;
-use crate::server::record::now;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_tokens")]

@@ -10,7 +10,7 @@ use super::gate::{Access, Permission};
 use super::{password, role, session};
 use crate::base::error::Code;
 use crate::base::form::{Field, Given, Kind};
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{Subject, record};
 
@@ -99,7 +99,7 @@ impl Entity {
             .one(&transaction)
             .await?
             .ok_or_else(|| Error::field("role", "There is no such role."))?;
-        let now = crate::server::record::now();
+        let now = crate::base::time::stored::now();
         let user = Entity::insert(ActiveModel {
             version: Set(1),
             email_key: Set(fold::key(&email)),
@@ -170,7 +170,7 @@ impl Entity {
             .set(ActiveModel {
                 password_hash: Set(password_hash),
                 version: Set(version),
-                updated_at: Set(crate::server::record::now()),
+                updated_at: Set(crate::base::time::stored::now()),
                 ..Default::default()
             })
             .filter(Column::Id.eq(user.id))

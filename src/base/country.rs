@@ -260,9 +260,8 @@ pub fn name(code: &str) -> Option<&'static str> {
 
 /// The code for what a person typed: a code in any case, or a country's name.
 pub fn code(typed: &str) -> Option<&'static str> {
-    let lower = typed.to_lowercase();
     COUNTRIES
         .iter()
-        .find(|(code, name)| code.eq_ignore_ascii_case(typed) || name.to_lowercase() == lower)
+        .find(|(code, name)| code.eq_ignore_ascii_case(typed) || name.eq_ignore_ascii_case(typed))
         .map(|(code, _)| *code)
 }

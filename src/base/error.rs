@@ -144,7 +144,7 @@ pub struct Error {
     pub stale: Option<Box<Stale>>,
     /// Seconds until a repetition may succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
     /// What the log gets to know and nobody else: never serialised.
     #[serde(skip)]
     pub internal: Option<String>,

@@ -1,8 +1,9 @@
 //! A stored record as everybody reads it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::time::Timestamp;
+use super::time::Moment;
 
 /// The editable values of a resource together with what the house keeps about them.
 ///
@@ -14,9 +15,29 @@ pub struct Record<Id, I> {
     pub version: i64,
     #[serde(flatten)]
     pub data: I,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+    pub created_at: Moment,
+    pub updated_at: Moment,
 }
 
 /// The names a [`Record`] has beside the fields of its input; nobody writes them.
 pub const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+
+/// A record of any kind, its values by name: what pages that serve every kind work with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub id: i64,
+    pub version: i64,
+    pub values: Map<String, Value>,
+}
+
+impl Row {
+    /// A value as text; blank when there is none.
+    pub fn text(&self, name: &str) -> String {
+        self.values.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// Whether a flag is on.
+    pub fn is(&self, name: &str) -> bool {
+        self.values.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+}

@@ -1,16 +1,38 @@
 //! Moments, in UTC with microseconds: what both databases can keep, and what the API writes.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
 
-/// A moment in UTC.
-pub type Timestamp = DateTime<Utc>;
+use serde::{Deserialize, Serialize};
 
-/// How a moment is shown to people: `24 Nov 2026, 14:02`.
-pub fn shown(at: &Timestamp) -> String {
-    at.format("%-d %b %Y, %H:%M").to_string()
+/// Moments as the database keeps them.
+#[cfg(feature = "ssr")]
+pub mod stored;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// A moment as it is written: RFC 3339 in UTC, with microseconds and `Z`.
+///
+/// The browser only shows moments, so it carries no calendar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(String);
+
+impl Moment {
+    /// As RFC 3339.
+    pub fn rfc3339(&self) -> &str {
+        &self.0
+    }
+
+    fn part(&self, from: usize, to: usize) -> &str {
+        self.0.get(from..to).unwrap_or_default()
+    }
 }
 
-/// The moment as RFC 3339 with microseconds and `Z`.
-pub fn rfc3339(at: &Timestamp) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+impl fmt::Display for Moment {
+    /// As people read it: `24 Nov 2026, 14:02`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let month = self.part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+        let day = self.part(8, 10).trim_start_matches('0');
+        write!(f, "{day} {} {}, {}", month.unwrap_or(&""), self.part(0, 4), self.part(11, 16))
+    }
 }

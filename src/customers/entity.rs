@@ -8,7 +8,7 @@ use crate::base::column::integer_column;
 use crate::base::listing::Listing;
 use crate::base::money::Money;
 use crate::base::record::Record;
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
 use crate::base::{Result, fold};
 use crate::server::record::{Resource, columns, searchable, series};
 

@@ -3,11 +3,12 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
+use super::CustomerId;
 #[cfg(feature = "ssr")]
 use super::entity::Entity;
-use super::{Customer, CustomerId};
 use crate::base::form::Typed;
 use crate::base::listing::Page;
+use crate::base::record::Row;
 use crate::base::{Error, Result};
 use crate::history::Detail;
 #[cfg(feature = "ssr")]
@@ -15,13 +16,13 @@ use crate::server::calls;
 
 /// One page of the list that `query` describes.
 #[server(prefix = "/-", endpoint = "customers/list", input = GetUrl)]
-pub async fn list_customers(query: String) -> Result<Page<Customer>, Error> {
+pub async fn list_customers(query: String) -> Result<Page<Row>, Error> {
     calls::list::<Entity>(&query).await
 }
 
 /// A customer with its history.
 #[server(prefix = "/-", endpoint = "customers/read", input = GetUrl)]
-pub async fn read_customer(id: CustomerId) -> Result<Detail<Customer>, Error> {
+pub async fn read_customer(id: CustomerId) -> Result<Detail<Row>, Error> {
     calls::read::<Entity>(id.0).await
 }
 
@@ -33,14 +34,14 @@ pub async fn new_customer() -> Result<String, Error> {
 
 /// Creates a customer and leads to it.
 #[server(prefix = "/-", endpoint = "customers/create")]
-pub async fn create_customer(once: String, form: Typed) -> Result<CustomerId, Error> {
-    calls::create::<Entity>(&once, &form).await.map(CustomerId)
+pub async fn create_customer(once: String, form: Typed) -> Result<i64, Error> {
+    calls::create::<Entity>(&once, &form).await
 }
 
 /// Changes a customer that is still at `version` and leads to it.
 #[server(prefix = "/-", endpoint = "customers/update")]
-pub async fn update_customer(id: CustomerId, version: i64, form: Typed) -> Result<CustomerId, Error> {
-    calls::update::<Entity>(id.0, version, &form).await.map(CustomerId)
+pub async fn update_customer(id: CustomerId, version: i64, form: Typed) -> Result<i64, Error> {
+    calls::update::<Entity>(id.0, version, &form).await
 }
 
 /// Deletes a customer that is still at `version` and leads to the list.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::Event;
 use crate::access::gate::{Actor, Caller};
 use crate::base::Result;
-use crate::base::time::Timestamp;
-use crate::server::record::now;
+use crate::base::time::stored::Timestamp;
+use crate::base::time::stored::now;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "events")]
@@ -114,7 +114,7 @@ impl From<Model> for Event {
     fn from(event: Model) -> Self {
         Self {
             id: event.id,
-            at: event.at,
+            at: event.at.into(),
             actor: event.actor_name,
             actor_kind: event.actor_kind,
             door: event.door,

@@ -3,19 +3,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::time::Timestamp;
+use crate::base::time::Moment;
 
 /// The event log.
 #[cfg(feature = "ssr")]
 pub mod entity;
-pub mod timeline;
 
 /// One command as it happened to one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Ascending in the order of commits to one record.
     pub id: i64,
-    pub at: Timestamp,
+    pub at: Moment,
     pub actor: String,
     /// `user`, `token` or `system`.
     pub actor_kind: String,

@@ -9,7 +9,7 @@ use crate::base::fold;
 use crate::base::listing::Listing;
 use crate::base::money::{Percent, UnitPrice};
 use crate::base::record::Record;
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
 use crate::server::record::{Resource, columns, searchable};
 
 integer_column!(ProductId);

@@ -3,11 +3,12 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
+use super::ProductId;
 #[cfg(feature = "ssr")]
 use super::entity::Entity;
-use super::{Product, ProductId};
 use crate::base::form::Typed;
 use crate::base::listing::Page;
+use crate::base::record::Row;
 use crate::base::{Error, Result};
 use crate::history::Detail;
 #[cfg(feature = "ssr")]
@@ -15,13 +16,13 @@ use crate::server::calls;
 
 /// One page of the list that `query` describes.
 #[server(prefix = "/-", endpoint = "products/list", input = GetUrl)]
-pub async fn list_products(query: String) -> Result<Page<Product>, Error> {
+pub async fn list_products(query: String) -> Result<Page<Row>, Error> {
     calls::list::<Entity>(&query).await
 }
 
 /// A product with its history.
 #[server(prefix = "/-", endpoint = "products/read", input = GetUrl)]
-pub async fn read_product(id: ProductId) -> Result<Detail<Product>, Error> {
+pub async fn read_product(id: ProductId) -> Result<Detail<Row>, Error> {
     calls::read::<Entity>(id.0).await
 }
 
@@ -33,14 +34,14 @@ pub async fn new_product() -> Result<String, Error> {
 
 /// Creates a product and leads to it.
 #[server(prefix = "/-", endpoint = "products/create")]
-pub async fn create_product(once: String, form: Typed) -> Result<ProductId, Error> {
-    calls::create::<Entity>(&once, &form).await.map(ProductId)
+pub async fn create_product(once: String, form: Typed) -> Result<i64, Error> {
+    calls::create::<Entity>(&once, &form).await
 }
 
 /// Changes a product that is still at `version` and leads to it.
 #[server(prefix = "/-", endpoint = "products/update")]
-pub async fn update_product(id: ProductId, version: i64, form: Typed) -> Result<ProductId, Error> {
-    calls::update::<Entity>(id.0, version, &form).await.map(ProductId)
+pub async fn update_product(id: ProductId, version: i64, form: Typed) -> Result<i64, Error> {
+    calls::update::<Entity>(id.0, version, &form).await
 }
 
 /// Deletes a product that is still at `version` and leads to the list.

@@ -5,23 +5,26 @@ use super::web::{access, go};
 use crate::base::Result;
 use crate::base::form::{Input, Typed};
 use crate::base::listing::{ListQuery, Page};
+use crate::base::record::Row;
 use crate::history::Detail;
 
 /// One page of the list that `query` describes.
 ///
 /// # Errors
 /// Those of [`Resource::list`], and `Invalid` for a query that makes no sense.
-pub async fn list<R: Resource>(query: &str) -> Result<Page<R::Record>> {
+pub async fn list<R: Resource>(query: &str) -> Result<Page<Row>> {
     let access = access().await?;
-    R::list(&access, &ListQuery::parse(&R::LISTING, query)?).await
+    let page = R::list(&access, &ListQuery::parse(&R::LISTING, query)?).await?;
+    Ok(Page { count: page.count, results: page.results.into_iter().map(Stored::row).collect() })
 }
 
 /// A record with its history.
 ///
 /// # Errors
 /// Those of [`Resource::detail`].
-pub async fn read<R: Resource>(id: i64) -> Result<Detail<R::Record>> {
-    R::detail(&access().await?, id).await
+pub async fn read<R: Resource>(id: i64) -> Result<Detail<Row>> {
+    let detail = R::detail(&access().await?, id).await?;
+    Ok(Detail { record: detail.record.row(), events: detail.events })
 }
 
 /// A one-time key for the form of a new record.

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use chrono::{SubsecRound, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, ExprTrait, Func, LikeExpr};
 use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, Order as Direction, QueryOrder, QuerySelect};
@@ -20,8 +19,8 @@ use crate::base::error::{Blocker, Code};
 use crate::base::form::{Field, Input, Kind};
 use crate::base::listing::{ListQuery, Listing, Page};
 use crate::base::money::{Money, Percent, UnitPrice};
-use crate::base::record::Record;
-use crate::base::time::Timestamp;
+use crate::base::record::{Record, Row};
+use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::Detail;
 use crate::history::entity::{self as history, Subject};
@@ -56,17 +55,14 @@ macro_rules! permission {
 
 permission!(View => "view", Add => "add", Change => "change", Delete => "delete");
 
-/// Now, in microseconds: what both databases keep.
-pub fn now() -> Timestamp {
-    Utc::now().trunc_subsecs(6)
-}
-
 /// A record as it is read.
 pub trait Stored: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn id(&self) -> i64;
     fn version(&self) -> i64;
     /// The editable values by name.
     fn values(&self) -> Map<String, Json>;
+    /// The record as pages that serve every kind take it.
+    fn row(self) -> Row;
 }
 
 impl<Id, I> Stored for Record<Id, I>
@@ -84,6 +80,10 @@ where
 
     fn values(&self) -> Map<String, Json> {
         self.data.values()
+    }
+
+    fn row(self) -> Row {
+        Row { id: self.id.into(), version: self.version, values: self.data.values() }
     }
 }
 
@@ -309,8 +309,8 @@ macro_rules! columns {
                     id: row.id,
                     version: row.version,
                     data: $input { $($field: row.$field,)* $($other: $read,)? },
-                    created_at: row.created_at,
-                    updated_at: row.updated_at,
+                    created_at: row.created_at.into(),
+                    updated_at: row.updated_at.into(),
                 }
             }
         }

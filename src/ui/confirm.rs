@@ -1,18 +1,11 @@
 //! Deleting asks first and names what will go: in a dialog when the bundle is there, on a page of its own without it.
 
-use leptos::form::ActionForm;
+use leptos::ev::SubmitEvent;
 use leptos::html::Dialog;
 use leptos::prelude::*;
-use leptos::server_fn::client::Client;
-use leptos::server_fn::codec::{Json, PostUrl};
-use leptos::server_fn::request::ClientReq;
-use leptos::server_fn::{Http, ServerFn};
-use leptos::web_sys::FormData;
-use serde::de::DeserializeOwned;
 
-use super::context::FailedForm;
+use super::form::{Sender, Sending, Sent};
 use super::icon::{Icon, Shape};
-use crate::base::Error;
 
 /// A button that opens a question. `href` leads to the page that asks the same without JavaScript.
 #[component]
@@ -49,31 +42,27 @@ pub fn DeleteButton(href: String, #[prop(into)] what: String, children: Children
 
 /// The button that deletes, with what it means and what stood in the way when it was tried.
 #[component]
-pub fn DeleteForm<F>(
-    action: ServerAction<F>,
-    id: i64,
-    version: i64,
+pub fn DeleteForm(
+    /// The address of the server function.
+    action: String,
+    /// The same by script.
+    send: Sender,
+    hidden: Vec<(&'static str, String)>,
     /// The page that asks without JavaScript.
     page: String,
-    warning: &'static str,
-) -> impl IntoView
-where
-    F: DeserializeOwned
-        + ServerFn<Protocol = Http<PostUrl, Json>, Error = Error, Client: Client<Error>>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    <<F::Client as Client<Error>>::Request as ClientReq<Error>>::FormData: From<FormData>,
-    F::Output: Clone + Send + Sync + 'static,
-{
-    let failed = use_context::<FailedForm>().filter(|failed| failed.action == F::PATH).map(|failed| failed.error);
-    let value = action.value();
-    let found = move || value.get().map_or_else(|| failed.clone(), Result::err);
+    warning: String,
+) -> impl IntoView {
+    let sending = Sending::of(&action, send);
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        sending.send(Sent::default());
+    };
     view! {
         <p>{warning}</p>
         {move || {
-            found()
+            sending
+                .found
+                .get()
                 .map(|error| {
                     let blockers = error
                         .blockers
@@ -94,13 +83,12 @@ where
                     }
                 })
         }}
-        <ActionForm action>
-            <input type="hidden" name="id" value=id />
-            <input type="hidden" name="version" value=version />
+        <form action=action method="post" on:submit=submit>
+            {hidden.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
             <input type="hidden" name="page" value=page />
-            <button class="btn danger solid" disabled=move || action.pending().get()>
+            <button class="btn danger solid" disabled=move || sending.pending.get()>
                 "Delete for good"
             </button>
-        </ActionForm>
+        </form>
     }
 }

@@ -1,19 +1,17 @@
 //! A form drawn from a table of rules: checks before it is sent, says what is wrong at the field and in a summary, keeps
 //! what was typed, and shows both values when somebody else saved meanwhile.
 
+use std::sync::Arc;
+
 use leptos::ev::SubmitEvent;
-use leptos::form::ActionForm;
 use leptos::prelude::*;
-use leptos::server_fn::client::Client;
-use leptos::server_fn::codec::PostUrl;
-use leptos::server_fn::request::ClientReq;
-use leptos::server_fn::{Http, ServerFn};
+use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
-use serde::de::DeserializeOwned;
 
 use super::context::FailedForm;
 use super::page::use_here;
+use super::records::Answer;
 use crate::base::Error;
 use crate::base::country::COUNTRIES;
 use crate::base::error::Code;
@@ -30,66 +28,109 @@ pub struct Start {
     pub version: Option<i64>,
 }
 
-/// The form of a record, sent to the server function of `action`.
+/// What a form holds when it is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// What stands in the fields.
+    pub typed: Typed,
+    /// Everything else.
+    beside: Typed,
+}
+
+impl Sent {
+    /// What goes along unseen under this name.
+    pub fn hidden(&self, name: &str) -> String {
+        self.beside.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The version the form was decided on.
+    pub fn version(&self) -> i64 {
+        self.hidden("version").parse().unwrap_or_default()
+    }
+}
+
+/// Sends a form by script.
+pub type Sender = Arc<dyn Fn(Sent) -> Answer<()> + Send + Sync>;
+
+/// A form on its way to the server, and what came of it.
+#[derive(Clone, Copy)]
+pub struct Sending {
+    send: StoredValue<Sender>,
+    pub pending: RwSignal<bool>,
+    pub found: RwSignal<Option<Error>>,
+}
+
+impl Sending {
+    /// For the form of the server function at `action`; starts with what the page without JavaScript was refused.
+    pub fn of(action: &str, send: Sender) -> Self {
+        let failed = use_context::<FailedForm>().filter(|failed| failed.action == action);
+        Self {
+            send: StoredValue::new(send),
+            pending: RwSignal::new(false),
+            found: RwSignal::new(failed.map(|failed| failed.error)),
+        }
+    }
+
+    /// Sends it, once at a time. Success leads to another page.
+    pub fn send(self, sent: Sent) {
+        if self.pending.get_untracked() {
+            return;
+        }
+        self.pending.set(true);
+        let answer = self.send.with_value(|send| send(sent));
+        spawn_local(async move {
+            let refused = answer.await.err();
+            // The page may be gone by now, and its signals with it.
+            self.pending.try_set(false);
+            if refused.is_some() {
+                focus("error-summary");
+            }
+            self.found.try_set(refused);
+        });
+    }
+}
+
+/// The form of a record.
 #[component]
-pub fn RecordForm<F, Protocol>(
-    action: ServerAction<F>,
+pub fn RecordForm(
+    /// The address of the server function.
+    action: String,
+    /// The same by script.
+    send: Sender,
     fields: &'static [Field],
     start: Start,
     /// Where "Cancel" leads.
     #[prop(into)]
     cancel: String,
     #[prop(into)] submit: String,
-    /// What `F` sends.
-    #[prop(optional)]
-    _protocol: std::marker::PhantomData<Protocol>,
-) -> impl IntoView
-where
-    F: DeserializeOwned
-        + ServerFn<Protocol = Http<PostUrl, Protocol>, Error = Error, Client: Client<Error>>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    <<F::Client as Client<Error>>::Request as ClientReq<Error>>::FormData: From<FormData>,
-    F::Output: Clone + Send + Sync + 'static,
-{
-    let failed = use_context::<FailedForm>().filter(|failed| failed.action == F::PATH);
-    let typed = RwSignal::new(failed.as_ref().map_or(start.typed, |failed| failed.typed.clone()));
-    let found = RwSignal::new(failed.map(|failed| failed.error));
-    let value = action.value();
-    Effect::new(move || {
-        if let Some(answer) = value.get() {
-            found.set(answer.err());
-            if found.with_untracked(Option::is_some) {
+) -> impl IntoView {
+    let failed = use_context::<FailedForm>().filter(|failed| failed.action == action);
+    let typed = RwSignal::new(failed.map_or(start.typed, |failed| failed.typed));
+    let sending = Sending::of(&action, send);
+    let checked = move |event: SubmitEvent| {
+        event.prevent_default();
+        let Some(sent) = sent_by(&event) else { return };
+        typed.set(sent.typed.clone());
+        match check_typed(fields, &sent.typed) {
+            Ok(_) => sending.send(sent),
+            Err(error) => {
+                sending.found.set(Some(error));
                 focus("error-summary");
             }
         }
-    });
-    let check = move |event: SubmitEvent| {
-        let Some(values) = typed_in(&event) else { return };
-        let checked = check_typed(fields, &values);
-        typed.set(values);
-        if let Err(error) = checked {
-            event.prevent_default();
-            found.set(Some(error));
-            focus("error-summary");
-        }
     };
-    let form = view! { <FormBody fields typed found start_version=start.version hidden=start.hidden /> };
-    let pending = action.pending();
     view! {
-        <ActionForm action attr:class="form" attr:novalidate=true on:submit:capture=check>
-            {form}
+        <form action=action method="post" class="form" novalidate=true on:submit=checked>
+            <FormBody fields typed found=sending.found start_version=start.version hidden=start.hidden />
             <div class="form-actions">
-                <button class="btn primary" disabled=move || pending.get()>
+                <button class="btn primary" disabled=move || sending.pending.get()>
                     {submit}
                 </button>
                 <a class="btn quiet" href=cancel>
                     "Cancel"
                 </a>
             </div>
-        </ActionForm>
+        </form>
     }
 }
 
@@ -362,19 +403,27 @@ fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>
     }
 }
 
-/// What stands in the fields of the form that is being sent. Only a browser knows.
-fn typed_in(event: &SubmitEvent) -> Option<Typed> {
+/// The controls of the form that is being sent, by name. Only a browser knows.
+pub(super) fn fields(event: &SubmitEvent) -> Option<Vec<(String, String)>> {
     let form: HtmlFormElement = event.target()?.dyn_into().ok()?;
     let data = FormData::new_with_form(&form).ok()?;
-    let mut typed = Typed::new();
-    for pair in data.entries() {
-        let pair = js_sys::Array::from(&pair.ok()?);
-        let (name, value) = (pair.get(0).as_string()?, pair.get(1).as_string().unwrap_or_default());
-        if let Some(field) = name.strip_prefix("form[").and_then(|name| name.strip_suffix(']')) {
-            typed.insert(field.to_owned(), value);
-        }
+    let pair = |pair| {
+        let pair = js_sys::Array::from(&pair);
+        Some((pair.get(0).as_string()?, pair.get(1).as_string().unwrap_or_default()))
+    };
+    data.entries().into_iter().map(|entry| pair(entry.ok()?)).collect()
+}
+
+/// What the form that is being sent holds.
+fn sent_by(event: &SubmitEvent) -> Option<Sent> {
+    let mut sent = Sent::default();
+    for (name, value) in fields(event)? {
+        match name.strip_prefix("form[").and_then(|name| name.strip_suffix(']')) {
+            Some(field) => sent.typed.insert(field.to_owned(), value),
+            None => sent.beside.insert(name, value),
+        };
     }
-    Some(typed)
+    Some(sent)
 }
 
 /// Puts a value into a control of the form.

@@ -68,7 +68,7 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
                 </form>
                 <button type="button" class="person" popovertarget="person" aria-label=format!("{}: menu", me.name)>
                     <span class="avatar" aria-hidden="true">
-                        {initials.to_uppercase()}
+                        {initials}
                     </span>
                     <span class="name">{me.name.clone()}</span>
                 </button>

@@ -11,5 +11,6 @@ pub mod icon;
 pub mod keys;
 pub mod page;
 pub mod problem;
-pub mod record;
+pub mod records;
 pub mod table;
+pub mod timeline;

@@ -1,23 +1,26 @@
 //! A list page: search, filters, sortable columns, pager. The address holds its whole state.
 
-use leptos::either::EitherOf3;
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
-use leptos_router::components::Form;
-use leptos_router::hooks::use_location;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 
+use super::form::fields;
 use super::icon::{Icon, Shape};
 use super::problem::Problem;
-use crate::base::Result;
-use crate::base::listing::{ListQuery, Listing, Page};
+use super::records::Pages;
+use crate::base::listing::{ListQuery, Page, encoded};
+use crate::base::record::Row;
 
 /// One column of a list.
-pub struct Column<T: 'static> {
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
     /// The name it orders by; blank for a column that does not.
     pub order: &'static str,
     pub label: &'static str,
     /// `key` leads to the record, `num` is a number, `opt` is left out on a phone.
     pub class: &'static str,
-    pub cell: fn(&T) -> AnyView,
+    pub cell: fn(&Row) -> AnyView,
 }
 
 /// A filter over one field.
@@ -41,60 +44,31 @@ impl Filter {
 pub const ACTIVE: Filter =
     Filter::Choice { name: "is_active", label: "State", options: &[("true", "Active"), ("false", "Inactive")] };
 
-/// What a list is about.
-pub struct List<T: 'static> {
-    pub listing: &'static Listing,
-    /// What one of them and many of them are called.
-    pub one: &'static str,
-    pub many: &'static str,
-    /// What the records are for, said while there are none.
-    pub purpose: &'static str,
-    pub columns: &'static [Column<T>],
-    pub filters: &'static [Filter],
-}
-
 /// The query of the address as it is now, without the question mark.
 pub fn use_query_text() -> impl Fn() -> String + Copy + Send + Sync + 'static {
     let search = use_location().search;
     move || search.with(|search| search.trim_start_matches('?').to_owned())
 }
 
-/// The list that the address describes.
+/// The rows that the address describes, with what finds, narrows and turns them.
 #[component]
-pub fn ListPage<T: Clone + Send + Sync + 'static>(
-    list: &'static List<T>,
-    page: Resource<Result<Page<T>>>,
-    /// Whether the person may create records.
-    #[prop(into)]
-    may_add: bool,
-) -> impl IntoView {
+pub fn List(pages: &'static Pages) -> impl IntoView {
     let text = use_query_text();
-    let query = Memo::new(move |_| ListQuery::parse(list.listing, &text()).unwrap_or_default());
+    let page = Resource::new(text, pages.calls.list);
+    let query = Memo::new(move |_| ListQuery::parse(pages.listing, &text()).unwrap_or_default());
+    let may_add = pages.may("add");
     view! {
         <section class="card">
-            <Filters listing=list.listing filters=list.filters query />
+            <Filters pages query />
             <Transition>
                 {move || Suspend::new(async move {
                     match page.await {
-                        Err(error) => EitherOf3::A(view! { <Problem error /> }),
+                        Err(error) => view! { <Problem error /> }.into_any(),
                         Ok(page) if page.results.is_empty() => {
                             let narrowed = query.with_untracked(ListQuery::is_narrowed);
-                            EitherOf3::B(
-                                view! {
-                                    <Empty
-                                        path=list.listing.path
-                                        one=list.one
-                                        many=list.many
-                                        purpose=list.purpose
-                                        narrowed
-                                        may_add
-                                    />
-                                },
-                            )
+                            view! { <Empty pages narrowed may_add /> }.into_any()
                         }
-                        Ok(page) => {
-                            EitherOf3::C(view! { <Rows list query=query.get_untracked() page /> })
-                        }
+                        Ok(page) => view! { <Rows pages query=query.get_untracked() page /> }.into_any(),
                     }
                 })}
             </Transition>
@@ -104,21 +78,15 @@ pub fn ListPage<T: Clone + Send + Sync + 'static>(
 
 /// What stands in the place of rows that are not there.
 #[component]
-fn Empty(
-    path: &'static str,
-    one: &'static str,
-    many: &'static str,
-    purpose: &'static str,
-    narrowed: bool,
-    may_add: bool,
-) -> impl IntoView {
+fn Empty(pages: &'static Pages, narrowed: bool, may_add: bool) -> impl IntoView {
+    let (one, many, path) = (pages.one, pages.resource, pages.listing.path);
     let add = may_add && !narrowed;
     view! {
         <div class="empty">
             <p>
                 <b>{if narrowed { format!("No {many} match.") } else { format!("No {many} yet.") }}</b>
             </p>
-            <p class="muted">{if narrowed { "Try fewer words, or take a filter away." } else { purpose }}</p>
+            <p class="muted">{if narrowed { "Try fewer words, or take a filter away." } else { pages.purpose }}</p>
             {narrowed.then(|| view! { <a class="btn" href=path>"Show all"</a> })}
             {add
                 .then(|| {
@@ -133,7 +101,17 @@ fn Empty(
 }
 
 #[component]
-fn Filters(listing: &'static Listing, filters: &'static [Filter], query: Memo<ListQuery>) -> impl IntoView {
+fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
+    let (listing, filters) = (pages.listing, pages.filters);
+    let navigate = use_navigate();
+    let apply = move |event: SubmitEvent| {
+        if let Some(said) = fields(&event) {
+            event.prevent_default();
+            let said = said.into_iter().filter(|(_, value)| !value.is_empty());
+            let pairs: Vec<_> = said.map(|(name, value)| format!("{name}={}", encoded(&value))).collect();
+            navigate(&format!("{}?{}", listing.path, pairs.join("&")), NavigateOptions::default());
+        }
+    };
     view! {
         {move || {
             let state = query.get();
@@ -171,7 +149,7 @@ fn Filters(listing: &'static Listing, filters: &'static [Filter], query: Memo<Li
                 })
                 .collect_view();
             view! {
-                <Form method="GET" action=listing.path attr:class="filters" attr:role="search">
+                <form method="get" action=listing.path class="filters" role="search" on:submit=apply.clone()>
                     <label class="search">
                         <Icon shape=Shape::Search />
                         <input
@@ -187,7 +165,7 @@ fn Filters(listing: &'static Listing, filters: &'static [Filter], query: Memo<Li
                     {ordering.map(|ordering| view! { <input type="hidden" name="ordering" value=ordering /> })}
                     <button class="btn small">"Apply"</button>
                     {chips}
-                </Form>
+                </form>
             }
         }}
     }
@@ -217,15 +195,15 @@ fn FilterField(filter: Filter, value: String) -> impl IntoView {
 }
 
 #[component]
-fn Rows<T: Clone + Send + Sync + 'static>(list: &'static List<T>, query: ListQuery, page: Page<T>) -> impl IntoView {
-    let headers = list
+fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoView {
+    let headers = pages
         .columns
         .iter()
         .map(|column| {
-            let down = query.ordered_by(list.listing, column.order).filter(|_| !column.order.is_empty());
+            let down = query.ordered_by(pages.listing, column.order).filter(|_| !column.order.is_empty());
             let sort = down.map(|down| if down { "descending" } else { "ascending" });
             let arrow = down.map(|down| view! { <span aria-hidden="true">{if down { " ↓" } else { " ↑" }}</span> });
-            let href = query.sorted(list.listing, column.order).href(list.listing.path);
+            let href = query.sorted(pages.listing, column.order).href(pages.listing.path);
             let label = if column.order.is_empty() {
                 view! { {column.label} }.into_any()
             } else {
@@ -242,7 +220,7 @@ fn Rows<T: Clone + Send + Sync + 'static>(list: &'static List<T>, query: ListQue
         .results
         .iter()
         .map(|row| {
-            let cells = list
+            let cells = pages
                 .columns
                 .iter()
                 .map(|column| view! { <td class=column.class>{(column.cell)(row)}</td> })
@@ -252,14 +230,14 @@ fn Rows<T: Clone + Send + Sync + 'static>(list: &'static List<T>, query: ListQue
         .collect_view();
     view! {
         <table class="list">
-            <caption class="hidden">{list.many}</caption>
+            <caption class="hidden">{pages.title}</caption>
             <thead>
                 <tr>{headers}</tr>
             </thead>
             <tbody>{rows}</tbody>
         </table>
         <Pager
-            path=list.listing.path
+            path=pages.listing.path
             query=query.clone()
             count=page.count
             shown=u64::try_from(page.results.len()).unwrap_or_default()

@@ -1,1 +1,21 @@
+//! What Kontor promises, through the doors people use: pages, server functions, REST, command line. Read the names as the
+//! specification. Every test of the `both!` kind runs on SQLite and on PostgreSQL.
 
+// What a test expects, it may insist on.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+mod arrows;
+mod bad_input;
+mod cli;
+mod constraints;
+mod documents;
+mod doors;
+mod forms;
+mod history;
+mod lists;
+mod operations;
+mod rest;
+mod signing;
+mod together;

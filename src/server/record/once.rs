@@ -3,9 +3,9 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
-use super::now;
 use crate::access::gate::Caller;
-use crate::base::time::Timestamp;
+use crate::base::time::stored::Timestamp;
+use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -3,10 +3,9 @@
 use leptos::prelude::*;
 use serde_json::Value;
 
-use super::Event;
+use super::facts::readable;
 use crate::base::form::Field;
-use crate::base::time::{rfc3339, shown};
-use crate::ui::facts::readable;
+use crate::history::Event;
 
 /// The events of a record, the latest first.
 #[component]
@@ -66,7 +65,7 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
                 {did}
                 {(!changes.is_empty()).then(|| view! { <ul class="changes">{changes}</ul> })}
                 <p class="faint">
-                    <time datetime=rfc3339(&event.at)>{shown(&event.at)} " UTC"</time>
+                    <time datetime=event.at.rfc3339().to_owned()>{event.at.to_string()} " UTC"</time>
                     {format!(" · {}{version}", event.door)}
                 </p>
             </div>

@@ -1,0 +1,32 @@
+//! Moments as the database keeps them.
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+
+use super::Moment;
+
+/// A column with a moment in UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// Now, in microseconds: what both databases keep.
+pub fn now() -> Timestamp {
+    Utc::now().trunc_subsecs(6)
+}
+
+impl From<Timestamp> for Moment {
+    fn from(at: Timestamp) -> Self {
+        Self(at.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_for_scripts_and_shown_to_people() {
+        let at = Moment::from(DateTime::from_timestamp(1_795_528_921, 5_000).unwrap());
+        assert_eq!(at.rfc3339(), "2026-11-24T14:02:01.000005Z");
+        assert_eq!(at.to_string(), "24 Nov 2026, 14:02");
+        assert_eq!(Moment(String::new()).to_string(), "  , ");
+    }
+}

@@ -1,0 +1,316 @@
+//! The pages every kind of record has: list, detail, form, and the question before deleting. A module says what its
+//! records look like ([`Pages`]) and which server functions to ask ([`Calls`]); nothing here is generic, so that one more
+//! module adds next to nothing to the browser bundle.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos_router::components::{Outlet, ParentRoute, Route};
+use leptos_router::hooks::use_params_map;
+use leptos_router::{StaticSegment, path};
+
+use super::confirm::{DeleteButton, DeleteForm};
+use super::facts::Facts;
+use super::form::{RecordForm, Sent, Start};
+use super::icon::{Icon, Shape};
+use super::page::{ActiveBadge, Crumb, Heading};
+use super::problem::Problem;
+use super::table::{Column, Filter, List};
+use super::timeline::Timeline;
+use crate::access::Me;
+use crate::base::form::{Field, Typed, shown, suggested};
+use crate::base::listing::{Listing, Page};
+use crate::base::record::Row;
+use crate::base::{Error, Result};
+
+use crate::history::{Detail, Event};
+
+/// What a server function answers with, sooner or later.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// The server functions of a module.
+#[derive(Clone, Copy)]
+pub struct Calls {
+    pub list: fn(String) -> Answer<Page<Row>>,
+    pub read: fn(i64) -> Answer<Detail<Row>>,
+    /// The one-time key of a form for a new record.
+    pub new: fn() -> Answer<String>,
+    /// Key and values.
+    pub create: fn(String, Typed) -> Answer<i64>,
+    /// Id, version and values.
+    pub update: fn(i64, i64, Typed) -> Answer<i64>,
+    /// Id and version.
+    pub delete: fn(i64, i64) -> Answer<()>,
+}
+
+/// What the records of a module look like.
+pub struct Pages {
+    /// The plural in the address and in permissions.
+    pub resource: &'static str,
+    /// One of them, in a sentence.
+    pub one: &'static str,
+    /// The heading of the list.
+    pub title: &'static str,
+    /// The value that tells records of the same name apart.
+    pub code: &'static str,
+    /// What the records are for, said while there are none.
+    pub purpose: &'static str,
+    pub listing: &'static Listing,
+    pub columns: &'static [Column],
+    pub filters: &'static [Filter],
+    pub calls: Calls,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("resource", &self.resource).finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    /// Whether the person may do this with such records.
+    pub fn may(&self, action: &str) -> bool {
+        use_context::<Me>().is_some_and(|me| me.may(self.resource, action))
+    }
+
+    /// Asked before a form is shown that would be refused.
+    fn permitted(&self, action: &str) -> Result<()> {
+        if self.may(action) { Ok(()) } else { Err(Error::forbidden(&format!("{}.{action}", self.resource))) }
+    }
+
+    /// The page of one record.
+    pub fn href(&self, id: i64) -> String {
+        format!("{}/{id}", self.listing.path)
+    }
+
+    /// The address of one of the module's server functions.
+    fn action(&self, verb: &str) -> String {
+        format!("/-/{}/{verb}", self.resource)
+    }
+
+    fn crumb(&self) -> Option<Crumb> {
+        Some(Crumb { label: self.title, href: self.listing.path })
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        self.listing.fields
+    }
+}
+
+/// The list and everything below it.
+#[component(transparent)]
+pub fn RecordRoutes(pages: &'static Pages) -> impl leptos_router::MatchNestedRoutes + Clone {
+    view! {
+        <ParentRoute path=StaticSegment(pages.resource) view=Outlet>
+            <Route path=path!("") view=move || view! { <ListPage pages /> } />
+            <Route path=path!("new") view=move || view! { <NewPage pages /> } />
+            <Route path=path!(":id") view=move || view! { <DetailPage pages /> } />
+            <Route path=path!(":id/edit") view=move || view! { <EditPage pages /> } />
+            <Route path=path!(":id/delete") view=move || view! { <DeletePage pages /> } />
+        </ParentRoute>
+    }
+    .into_inner()
+}
+
+#[component]
+fn ListPage(pages: &'static Pages) -> impl IntoView {
+    let add = move || {
+        pages.may("add").then(|| {
+            view! {
+                <a class="btn primary" href=format!("{}/new", pages.listing.path) data-key="n">
+                    <Icon shape=Shape::Plus />
+                    {format!("New {}", pages.one)}
+                    <kbd>"n"</kbd>
+                </a>
+            }
+        })
+    };
+    view! {
+        <Heading title=pages.title actions=add />
+        <List pages />
+    }
+}
+
+/// The record in the address, or that there is none.
+fn use_detail(pages: &'static Pages) -> Resource<Result<Detail<Row>>> {
+    let params = use_params_map();
+    let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok()));
+    Resource::new(id, move |id| -> Answer<Detail<Row>> {
+        match id {
+            Some(id) => (pages.calls.read)(id),
+            None => Box::pin(async { Err(Error::not_found(pages.one)) }),
+        }
+    })
+}
+
+/// Draws the record in the address, if the person may do this with it.
+#[component]
+fn WithRecord(
+    pages: &'static Pages,
+    action: &'static str,
+    draw: fn(&'static Pages, Detail<Row>) -> AnyView,
+) -> impl IntoView {
+    let permitted = pages.permitted(action);
+    let detail = use_detail(pages);
+    view! {
+        <Transition>
+            {move || {
+                let permitted = permitted.clone();
+                Suspend::new(async move {
+                    match permitted.and(detail.await) {
+                        Err(error) => view! { <Problem error /> }.into_any(),
+                        Ok(detail) => draw(pages, detail),
+                    }
+                })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn DetailPage(pages: &'static Pages) -> impl IntoView {
+    view! {
+        <WithRecord pages action="view" draw=|pages, detail| view! { <Shown pages row=detail.record events=detail.events /> }.into_any() />
+    }
+}
+
+#[component]
+fn Shown(pages: &'static Pages, row: Row, events: Vec<Event>) -> impl IntoView {
+    let (id, version, active, name) = (row.id, row.version, row.is("is_active"), row.text("name"));
+    let actions = {
+        let name = name.clone();
+        move || {
+            let name = name.clone();
+            view! {
+                {pages
+                    .may("change")
+                    .then(|| {
+                        view! {
+                            <a class="btn" href=format!("{}/edit", pages.href(id)) data-key="e">
+                                <Icon shape=Shape::Pencil />
+                                "Edit"
+                                <kbd>"e"</kbd>
+                            </a>
+                        }
+                    })}
+                {pages
+                    .may("delete")
+                    .then(|| {
+                        view! {
+                            <DeleteButton href=format!("{}/delete", pages.href(id)) what=name>
+                                <Delete pages id version />
+                            </DeleteButton>
+                        }
+                    })}
+            }
+        }
+    };
+    view! {
+        <Heading title=name crumb=pages.crumb() badge=move || view! { <ActiveBadge active /> } actions />
+        <div class="cols">
+            <div class="stack">
+                <Facts fields=pages.fields() values=row.values />
+            </div>
+            <aside class="stack">
+                <Timeline events fields=pages.fields() />
+            </aside>
+        </div>
+    }
+}
+
+#[component]
+fn NewPage(pages: &'static Pages) -> impl IntoView {
+    let once = Resource::new(|| (), move |()| (pages.calls.new)());
+    view! {
+        <Heading title=format!("New {}", pages.one) crumb=pages.crumb() />
+        <Transition>
+            {move || Suspend::new(async move {
+                match once.await {
+                    Err(error) => view! { <Problem error /> }.into_any(),
+                    Ok(once) => {
+                        let typed = suggested(pages.fields());
+                        let start = Start { typed, hidden: vec![("once", once)], version: None };
+                        view! {
+                            <RecordForm
+                                action=pages.action("create")
+                                send=Arc::new(move |sent: Sent| {
+                                    let create = (pages.calls.create)(sent.hidden("once"), sent.typed);
+                                    Box::pin(async move { create.await.map(drop) })
+                                })
+                                fields=pages.fields()
+                                start
+                                cancel=pages.listing.path
+                                submit=format!("Create {}", pages.one)
+                            />
+                        }
+                            .into_any()
+                    }
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn EditPage(pages: &'static Pages) -> impl IntoView {
+    view! { <WithRecord pages action="change" draw=|pages, detail| view! { <Edit pages row=detail.record /> }.into_any() /> }
+}
+
+#[component]
+fn Edit(pages: &'static Pages, row: Row) -> impl IntoView {
+    let id = row.id;
+    let start = Start {
+        typed: shown(pages.fields(), &row.values),
+        hidden: vec![("id", id.to_string())],
+        version: Some(row.version),
+    };
+    view! {
+        <Heading title=format!("Edit {}", row.text("name")) crumb=pages.crumb() />
+        <RecordForm
+            action=pages.action("update")
+            send=Arc::new(move |sent: Sent| {
+                let update = (pages.calls.update)(id, sent.version(), sent.typed);
+                Box::pin(async move { update.await.map(drop) })
+            })
+            fields=pages.fields()
+            start
+            cancel=pages.href(id)
+            submit="Save changes"
+        />
+    }
+}
+
+/// The question before deleting, as a page of its own.
+#[component]
+fn DeletePage(pages: &'static Pages) -> impl IntoView {
+    view! { <WithRecord pages action="delete" draw=|pages, detail| view! { <Ask pages row=detail.record /> }.into_any() /> }
+}
+
+#[component]
+fn Ask(pages: &'static Pages, row: Row) -> impl IntoView {
+    view! {
+        <Heading title=format!("Delete {}?", row.text("name")) crumb=pages.crumb() />
+        <section class="card ask">
+            <Delete pages id=row.id version=row.version />
+            <a class="btn quiet" href=pages.href(row.id)>
+                "Keep it"
+            </a>
+        </section>
+    }
+}
+
+#[component]
+fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
+    view! {
+        <DeleteForm
+            action=pages.action("delete")
+            send=Arc::new(move |_| (pages.calls.delete)(id, version))
+            hidden=vec![("id", id.to_string()), ("version", version.to_string())]
+            page=format!("{}/delete", pages.href(id))
+            warning=format!("The {} goes for good; its history stays.", pages.one)
+        />
+    }
+}

@@ -1,0 +1,98 @@
+//! The database is the last validator: every constraint of the schema, violated behind the rules' back, comes back as the
+//! same error on both databases.
+
+use kontor::base::Error;
+use kontor::base::error::Code;
+use sea_orm::ConnectionTrait;
+
+use crate::both;
+use crate::support::TestApp;
+
+/// The schema's steps, to find constraints that the test forgot.
+const STEPS: [&str; 4] = [
+    include_str!("../../migration/src/m20261124_000001_access.rs"),
+    include_str!("../../migration/src/m20261124_000002_history.rs"),
+    include_str!("../../migration/src/m20261124_000003_customers.rs"),
+    include_str!("../../migration/src/m20261124_000004_products.rs"),
+];
+
+/// Constraint, a statement that violates it, and the error at its field (blank for a reference).
+const VIOLATIONS: [(&str, &str, Code, &str); 17] = [
+    ("uq_roles_code", "INSERT INTO roles (code, name) VALUES ('staff', 'x')", Code::Conflict, "code"),
+    (
+        "fk_role_permissions_role",
+        "INSERT INTO role_permissions (role_id, permission) VALUES (999, 'x')",
+        Code::Conflict,
+        "",
+    ),
+    ("uq_users_email", "UPDATE users SET email_key = 'staff@kontor.example'", Code::Conflict, "email"),
+    ("fk_users_role", "UPDATE users SET role_id = 999", Code::Conflict, ""),
+    ("fk_sessions_user", "UPDATE sessions SET user_id = 999", Code::Conflict, ""),
+    ("fk_api_tokens_user", "UPDATE api_tokens SET user_id = 999", Code::Conflict, ""),
+    ("uq_api_tokens_hash", "UPDATE api_tokens SET hash = 'x'", Code::Conflict, "hash"),
+    (
+        "fk_form_keys_user",
+        "INSERT INTO form_keys (key, user_id, resource, record_id, created_at) VALUES ('k', 999, 'x', 1, '2026-01-01T00:00:00Z')",
+        Code::Conflict,
+        "",
+    ),
+    ("uq_customers_code", "UPDATE customers SET code_key = 'same'", Code::Conflict, "code"),
+    ("uq_customers_email", "UPDATE customers SET email_key = 'same'", Code::Conflict, "email"),
+    ("ck_customers_name", "UPDATE customers SET name = ''", Code::Invalid, "name"),
+    ("ck_customers_code", "UPDATE customers SET code = ''", Code::Invalid, "code"),
+    ("ck_customers_credit_limit", "UPDATE customers SET credit_limit = -1", Code::Invalid, "credit_limit"),
+    (
+        "ck_customers_payment_terms_days",
+        "UPDATE customers SET payment_terms_days = 366",
+        Code::Invalid,
+        "payment_terms_days",
+    ),
+    ("uq_products_sku", "UPDATE products SET sku_key = 'same'", Code::Conflict, "sku"),
+    ("ck_products_price", "UPDATE products SET price = -1", Code::Invalid, "price"),
+    ("ck_products_tax_rate", "UPDATE products SET tax_rate = 10001", Code::Invalid, "tax_rate"),
+];
+
+const MORE: [(&str, &str, Code, &str); 2] = [
+    ("ck_products_name", "UPDATE products SET name = ''", Code::Invalid, "name"),
+    ("ck_products_sku", "UPDATE products SET sku = ''", Code::Invalid, "sku"),
+];
+
+async fn violate(app: &TestApp, sql: &str) -> Error {
+    let transaction = app.state.database.write().await.unwrap();
+    Error::from(transaction.execute_unprepared(sql).await.expect_err(sql))
+}
+
+#[test]
+fn the_table_names_every_constraint() {
+    let steps = STEPS.concat();
+    let names: Vec<_> = steps
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| ["uq_", "ck_", "fk_"].iter().any(|kind| word.starts_with(kind)))
+        .collect();
+    assert!(names.len() > 15);
+    for name in names {
+        assert!(VIOLATIONS.iter().chain(&MORE).any(|(known, ..)| *known == name), "{name} is not in the table");
+    }
+}
+
+both! {
+    async fn every_violation_is_the_same_error_on_both_databases(app) {
+        app.customer("One").await;
+        app.customer("Two").await;
+        app.product("A", "1").await;
+        app.product("B", "1").await;
+        for (name, sql, code, field) in VIOLATIONS.into_iter().chain(MORE) {
+            let error = violate(app, sql).await;
+            assert_eq!(error.code, code, "{name}: {error:?}");
+            let fields: Vec<_> = error.errors.keys().map(String::as_str).collect();
+            assert_eq!(fields, if field.is_empty() { vec![] } else { vec![field] }, "{name}");
+            assert!(!error.detail.contains(name) && error.internal.is_some(), "{name}");
+        }
+    }
+
+    async fn anything_else_the_database_says_stays_inside(app) {
+        let error = violate(app, "SELECT * FROM nowhere").await;
+        assert_eq!(error.code, Code::Internal);
+        assert!(!error.detail.contains("nowhere") && error.internal.unwrap().contains("nowhere"));
+    }
+}

@@ -1,0 +1,248 @@
+//! Who may open which door. The table below must name every REST operation, every server function and every page.
+
+use std::collections::BTreeSet;
+
+use kontor::app::shell;
+use leptos_axum::generate_route_list;
+
+use crate::both;
+use crate::support::{As, TestApp};
+
+/// What a door needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// Being signed in.
+    Somebody,
+    Permission(&'static str),
+}
+use Needs::{Nothing, Permission, Somebody};
+
+const REST: [(&str, &str, Needs); 17] = [
+    ("GET", "/api/", Somebody),
+    ("GET", "/api/openapi.json", Somebody),
+    ("GET", "/api/docs/", Somebody),
+    ("GET", "/api/customers/", Permission("customers.view")),
+    ("POST", "/api/customers/", Permission("customers.add")),
+    ("OPTIONS", "/api/customers/", Permission("customers.view")),
+    ("GET", "/api/customers/{id}/", Permission("customers.view")),
+    ("PUT", "/api/customers/{id}/", Permission("customers.change")),
+    ("PATCH", "/api/customers/{id}/", Permission("customers.change")),
+    ("DELETE", "/api/customers/{id}/", Permission("customers.delete")),
+    ("GET", "/api/products/", Permission("products.view")),
+    ("POST", "/api/products/", Permission("products.add")),
+    ("OPTIONS", "/api/products/", Permission("products.view")),
+    ("GET", "/api/products/{id}/", Permission("products.view")),
+    ("PUT", "/api/products/{id}/", Permission("products.change")),
+    ("PATCH", "/api/products/{id}/", Permission("products.change")),
+    ("DELETE", "/api/products/{id}/", Permission("products.delete")),
+];
+
+const FUNCTIONS: [(&str, &str, Needs); 15] = [
+    ("POST", "/-/sign-in", Nothing),
+    ("POST", "/-/sign-out", Somebody),
+    ("POST", "/-/theme", Nothing),
+    ("GET", "/-/customers/list", Permission("customers.view")),
+    ("GET", "/-/customers/read", Permission("customers.view")),
+    ("GET", "/-/customers/new", Permission("customers.add")),
+    ("POST", "/-/customers/create", Permission("customers.add")),
+    ("POST", "/-/customers/update", Permission("customers.change")),
+    ("POST", "/-/customers/delete", Permission("customers.delete")),
+    ("GET", "/-/products/list", Permission("products.view")),
+    ("GET", "/-/products/read", Permission("products.view")),
+    ("GET", "/-/products/new", Permission("products.add")),
+    ("POST", "/-/products/create", Permission("products.add")),
+    ("POST", "/-/products/update", Permission("products.change")),
+    ("POST", "/-/products/delete", Permission("products.delete")),
+];
+
+const PAGES: [(&str, Needs); 13] = [
+    ("/", Somebody),
+    ("/sign-in", Nothing),
+    ("/search", Somebody),
+    ("/customers", Permission("customers.view")),
+    ("/customers/new", Permission("customers.add")),
+    ("/customers/{id}", Permission("customers.view")),
+    ("/customers/{id}/edit", Permission("customers.change")),
+    ("/customers/{id}/delete", Permission("customers.delete")),
+    ("/products", Permission("products.view")),
+    ("/products/new", Permission("products.add")),
+    ("/products/{id}", Permission("products.view")),
+    ("/products/{id}/edit", Permission("products.change")),
+    ("/products/{id}/delete", Permission("products.delete")),
+];
+
+const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
+
+fn holds(who: As, needs: Needs) -> bool {
+    match (who, needs) {
+        (_, Nothing) | (As::Administrator, _) => true,
+        (As::Anonymous, _) => false,
+        (_, Somebody) | (As::Staff, Permission(_)) => true,
+        (As::Viewer, Permission(code)) => code.ends_with(".view"),
+        (As::Scoped | As::Careful, Permission(code)) => code == "products.view",
+    }
+}
+
+#[test]
+fn the_table_names_every_rest_operation() {
+    let document = kontor::house::api().document();
+    let served: BTreeSet<(String, String)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = ["get", "post", "put", "patch", "delete"];
+            methods.into_iter().filter(|method| item.get(method).is_some()).map(|m| (m.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let named: BTreeSet<(String, String)> = REST
+        .iter()
+        .filter(|(method, _, needs)| *method != "OPTIONS" && matches!(needs, Permission(_)))
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    assert_eq!(served, named);
+}
+
+#[test]
+fn the_table_names_every_server_function() {
+    let served: BTreeSet<(String, String)> = leptos::server_fn::axum::server_fn_paths()
+        .map(|(path, method)| (method.to_string(), path.to_owned()))
+        .collect();
+    let named = FUNCTIONS.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(served, named);
+}
+
+#[test]
+fn the_table_names_every_page() {
+    let served: BTreeSet<String> = generate_route_list(shell).iter().map(|page| page.path().to_owned()).collect();
+    let named = PAGES.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(served, named);
+}
+
+async fn records(app: &TestApp) -> (i64, i64) {
+    let (customer, product) = (app.customer("Somebody").await, app.product("X", "1").await);
+    (customer["id"].as_i64().unwrap(), product["id"].as_i64().unwrap())
+}
+
+fn with_id(path: &str, (customer, product): (i64, i64)) -> String {
+    let id = if path.contains("customers") { customer } else { product };
+    path.replace("{id}", &id.to_string())
+}
+
+both! {
+    async fn the_api_opens_to_those_who_hold_the_permission(app) {
+        for who in EVERYBODY {
+            for (method, path, needs) in REST {
+                let path = with_id(path, records_once(app, method, path).await);
+                let answer = app.json(who, method, &path, serde_json::json!({})).await;
+                let status = answer.status.as_u16();
+                match (holds(who, needs), who) {
+                    (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
+                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) => {
+                        assert_eq!(status, 403, "{who:?} {method} {path}");
+                        let Permission(code) = needs else { panic!("{path}") };
+                        assert!(answer.json()["detail"].as_str().unwrap().contains(code));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn server_functions_open_to_those_who_hold_the_permission(app) {
+        for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+            for (method, path, needs) in FUNCTIONS {
+                if matches!(path, "/-/sign-out") && who != As::Anonymous {
+                    continue; // it would end the session the other rows need; see signing.rs
+                }
+                let ids = records_once(app, method, path).await;
+                let id = with_id(&format!("{{id}}{}", if path.contains("customers") { "customers" } else { "" }), ids);
+                let id = id.trim_end_matches("customers").to_owned();
+                let fields = [
+                    ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
+                    ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"),
+                ];
+                let status = if method == "GET" {
+                    let path = format!("{path}?id={id}&query=");
+                    let mut request = axum::http::Request::get(path).header("accept", "application/json");
+                    if let Some(cookie) = app.cookie(who) {
+                        request = request.header("cookie", cookie);
+                    }
+                    app.send(request.body(axum::body::Body::empty()).unwrap()).await.status
+                } else {
+                    app.form(who, path, "application/json", &fields).await.status
+                };
+                let status = status.as_u16();
+                match (holds(who, needs), who) {
+                    // Wrong credentials are answered 401 to anybody; that is the function's answer, not the gate's.
+                    _ if path == "/-/sign-in" => assert_eq!(status, 401),
+                    (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
+                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) => assert_eq!(status, 403, "{who:?} {method} {path}"),
+                }
+            }
+        }
+    }
+
+    async fn pages_lead_strangers_to_sign_in_and_back(app) {
+        let ids = records(app).await;
+        for (path, needs) in PAGES {
+            let path = with_id(path, ids);
+            for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+                let answer = app.page(who, &path).await;
+                let status = answer.status.as_u16();
+                match (holds(who, needs), who) {
+                    (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
+                    (false, As::Anonymous) => {
+                        assert_eq!(status, 303, "{path}");
+                        assert!(answer.header("location").starts_with("/sign-in"), "{path}");
+                    }
+                    (false, _) => assert_eq!(status, 403, "{who:?} {path}"),
+                }
+            }
+        }
+        let answer = app.page(As::Anonymous, "/customers/3?x=1&y=%C3%A4").await;
+        assert_eq!(answer.header("location"), "/sign-in?next=%2Fcustomers%2F3%3Fx%3D1%26y%3D%25C3%25A4");
+    }
+
+    async fn what_anybody_may_see_needs_no_sign_in(app) {
+        for path in ["/healthz", "/readyz"] {
+            app.page(As::Anonymous, path).await.expect(200);
+        }
+        app.page(As::Anonymous, "/nowhere").await.expect(404);
+    }
+
+    async fn a_viewer_sees_no_buttons_that_would_fail(app) {
+        let customer = app.customer("Somebody").await;
+        let page = app.page(As::Viewer, &format!("/customers/{}", customer["id"])).await.expect(200);
+        assert!(page.body.contains("Somebody") && !page.body.contains("/edit\"") && !page.body.contains("Delete for good"));
+        assert!(!app.page(As::Viewer, "/customers").await.body.contains("New customer"));
+    }
+}
+
+/// Records to try a door on, made anew where the door would take one away.
+async fn records_once(app: &TestApp, method: &str, path: &str) -> (i64, i64) {
+    let removes = method == "DELETE" || path.ends_with("/delete");
+    let (customers, products) = (app.rows("customers").await, app.rows("products").await);
+    if removes || customers == 0 || products == 0 {
+        let customer = app.customer("Somebody").await["id"].as_i64().unwrap();
+        let sku = format!("X{}", uuid::Uuid::new_v4());
+        return (customer, app.product(&sku, "1").await["id"].as_i64().unwrap());
+    }
+    let first = async |path: &str| app.get(As::Staff, path).await.json()["results"][0]["id"].as_i64().unwrap();
+    (first("/api/customers/").await, first("/api/products/").await)
+}
+
+#[test]
+fn anonymous_reading_of_the_api_is_a_setting() {
+    use crate::support::{Kind, run};
+    run(Kind::Sqlite, &[("anonymous_api_read", "true")], async |app| {
+        app.customer("Somebody").await;
+        assert_eq!(app.get(As::Anonymous, "/api/customers/").await.expect(200).json()["count"], 1);
+        app.get(As::Anonymous, "/api/").await.expect(200);
+        let body = serde_json::json!({ "name": "x" });
+        app.json(As::Anonymous, "POST", "/api/customers/", body).await.expect(401);
+        app.page(As::Anonymous, "/customers").await.expect(303);
+    });
+}

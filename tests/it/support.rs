@@ -1,0 +1,365 @@
+//! The app under test: the real router over a database of its own, and three people who ask it things.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use kontor::access::gate::Access;
+use kontor::access::{token, user};
+use kontor::house;
+use kontor::server::AppState;
+use kontor::server::database::Database;
+use kontor::server::settings::Settings;
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+use tower::ServiceExt;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// Declares a test that runs on both databases; its body gets a fresh [`TestApp`].
+#[macro_export]
+macro_rules! both {
+    ($(async fn $name:ident($app:ident) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)] // what one body needs, another does not
+            use super::*;
+
+            async fn body($app: &$crate::support::TestApp) $body
+
+            #[test]
+            fn sqlite() {
+                $crate::support::run($crate::support::Kind::Sqlite, &[], async |app| body(app).await);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::support::run($crate::support::Kind::Postgres, &[], async |app| body(app).await);
+            }
+        }
+    )+};
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    Anonymous,
+    Administrator,
+    Staff,
+    Viewer,
+    /// A token of the administrator that may only view products.
+    Scoped,
+    /// A token of the administrator that must name versions.
+    Careful,
+}
+
+/// What people bring along: made once in the template, valid in every copy.
+#[derive(Debug, Clone)]
+struct Keys {
+    administrator: (String, String),
+    staff: (String, String),
+    viewer: (String, String),
+    scoped: String,
+    careful: String,
+}
+
+struct Template {
+    /// The file to copy, or the database to copy.
+    source: String,
+    keys: Keys,
+    _folder: Option<tempfile::TempDir>,
+}
+
+pub struct TestApp {
+    pub state: AppState,
+    pub router: Router,
+    pub url: String,
+    keys: Keys,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The messages at one field of a problem.
+    pub fn at(&self, field: &str) -> String {
+        let problem = self.json();
+        problem["errors"][field]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+}
+
+fn admin_url() -> Option<String> {
+    let url = std::env::var("TEST_DATABASE_URL").ok();
+    assert!(url.is_some() || std::env::var_os("CI").is_none(), "CI must test on PostgreSQL: set TEST_DATABASE_URL");
+    url
+}
+
+fn named(url: &str, name: &str) -> String {
+    format!("{}/{name}", url.rsplit_once('/').unwrap().0)
+}
+
+fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("kontor_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+fn template(kind: Kind) -> &'static Template {
+    static SQLITE: OnceLock<Template> = OnceLock::new();
+    static POSTGRES: OnceLock<Template> = OnceLock::new();
+    let once = if kind == Kind::Sqlite { &SQLITE } else { &POSTGRES };
+    // A thread of its own, as the test is already inside a runtime.
+    once.get_or_init(|| std::thread::spawn(move || block_on(make_template(kind))).join().unwrap())
+}
+
+async fn make_template(kind: Kind) -> Template {
+    let (url, source, folder) = match kind {
+        Kind::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("template.db").display().to_string();
+            (format!("sqlite:{file}"), file, Some(folder))
+        }
+        Kind::Postgres => {
+            let (admin, name) = (admin_url().unwrap(), unique());
+            sea_orm::Database::connect(&admin)
+                .await
+                .unwrap()
+                .execute_unprepared(&format!("CREATE DATABASE {name}"))
+                .await
+                .unwrap();
+            (named(&admin, &name), name, None)
+        }
+    };
+    let database = Database::connect(&url).await.unwrap();
+    database.migrate().await.unwrap();
+    let access = Access::<user::Manage>::system(&database).unwrap();
+    for role in ["administrator", "staff", "viewer"] {
+        let email = format!("{role}@kontor.example");
+        user::Entity::create(&access, &email, &format!("The {role}"), role, PASSWORD.into()).await.unwrap();
+    }
+    let make = async |user: &str, permissions: &[&str], requires_version| {
+        let permissions = permissions.iter().map(|code| (*code).to_owned()).collect();
+        let new = token::NewToken {
+            email: format!("{user}@kontor.example"),
+            name: format!("{user}'s token"),
+            permissions,
+            lifetime: None,
+            requires_version,
+        };
+        token::Entity::create(&access, new).await.unwrap()
+    };
+    let router = house::router(&house::state(settings(&url, &[]), database.clone())).unwrap();
+    let cookie = async |user: &str| sign_in(&router, &format!("{user}@kontor.example")).await;
+    let keys = Keys {
+        administrator: (make("administrator", &[], false).await, cookie("administrator").await),
+        staff: (make("staff", &[], false).await, cookie("staff").await),
+        viewer: (make("viewer", &[], false).await, cookie("viewer").await),
+        scoped: make("administrator", &["products.view"], false).await,
+        careful: make("administrator", &[], true).await,
+    };
+    drop(router);
+    database.close().await;
+    Template { source, keys, _folder: folder }
+}
+
+async fn sign_in(router: &Router, email: &str) -> String {
+    let body = format!("email={email}&password={}&next=", PASSWORD.replace(' ', "+"));
+    let request = form_request("/-/sign-in", &body).header("accept", "text/html").body(Body::from(body)).unwrap();
+    let answer = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 303);
+    answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+fn form_request(path: &str, _: &str) -> axum::http::request::Builder {
+    Request::post(path).header("host", "kontor.example").header("content-type", "application/x-www-form-urlencoded")
+}
+
+fn settings(url: &str, said: &[(&str, &str)]) -> Settings {
+    let mut flags = vec![("database_url", Some(url.to_owned())), ("sign_in_attempts", Some("1000".to_owned()))];
+    flags.extend(said.iter().map(|(name, value)| (*name, Some((*value).to_owned()))));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kontor.toml");
+    std::fs::write(&file, "").unwrap();
+    Settings::load(&flags, Some(&file)).unwrap()
+}
+
+/// Runs a test on a fresh copy of the template; loud where PostgreSQL is missing.
+pub fn run(kind: Kind, said: &[(&str, &str)], test: impl AsyncFn(&TestApp)) {
+    if kind == Kind::Postgres && admin_url().is_none() {
+        eprintln!("NOT RUN on PostgreSQL: TEST_DATABASE_URL is not set (see scripts/with-postgres)");
+        return;
+    }
+    block_on(async {
+        let app = TestApp::new(kind, said).await;
+        test(&app).await;
+        app.finish().await;
+    });
+}
+
+impl TestApp {
+    async fn new(kind: Kind, said: &[(&str, &str)]) -> Self {
+        let template = template(kind);
+        let (url, folder) = match kind {
+            Kind::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let file: PathBuf = folder.path().join("test.db");
+                std::fs::copy(&template.source, &file).unwrap();
+                (format!("sqlite:{}", file.display()), Some(folder))
+            }
+            Kind::Postgres => {
+                let (admin, name) = (admin_url().unwrap(), unique());
+                let sql = format!("CREATE DATABASE {name} TEMPLATE {}", template.source);
+                sea_orm::Database::connect(&admin).await.unwrap().execute_unprepared(&sql).await.unwrap();
+                (named(&admin, &name), None)
+            }
+        };
+        let database = Database::connect(&url).await.unwrap();
+        let state = house::state(settings(&url, said), database);
+        let router = house::router(&state).unwrap();
+        Self { router, state, url, keys: template.keys.clone(), _folder: folder }
+    }
+
+    async fn finish(self) {
+        self.state.database.clone().close().await;
+        if let (Some(admin), true) = (admin_url(), self.url.starts_with("postgres")) {
+            let name = self.url.rsplit_once('/').unwrap().1;
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            sea_orm::Database::connect(&admin).await.unwrap().execute_unprepared(&sql).await.unwrap();
+        }
+    }
+
+    /// The token somebody sends over the API.
+    pub fn token(&self, who: As) -> Option<&str> {
+        match who {
+            As::Anonymous => None,
+            As::Administrator => Some(&self.keys.administrator.0),
+            As::Staff => Some(&self.keys.staff.0),
+            As::Viewer => Some(&self.keys.viewer.0),
+            As::Scoped => Some(&self.keys.scoped),
+            As::Careful => Some(&self.keys.careful),
+        }
+    }
+
+    /// The session cookie somebody's browser sends.
+    pub fn cookie(&self, who: As) -> Option<&str> {
+        match who {
+            As::Administrator => Some(&self.keys.administrator.1),
+            As::Staff => Some(&self.keys.staff.1),
+            As::Viewer => Some(&self.keys.viewer.1),
+            As::Anonymous | As::Scoped | As::Careful => None,
+        }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = String::from_utf8_lossy(&to_bytes(body, usize::MAX).await.unwrap()).into_owned();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A call over the API with further headers and a body as it is.
+    pub async fn call(
+        &self,
+        who: As,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "kontor.example");
+        if let Some(token) = self.token(who) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// A call over the API with a JSON body.
+    pub async fn json(&self, who: As, method: &str, path: &str, body: Value) -> Answer {
+        self.call(who, method, path, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    pub async fn get(&self, who: As, path: &str) -> Answer {
+        self.call(who, "GET", path, &[], Body::empty()).await
+    }
+
+    /// A page as a browser asks for it.
+    pub async fn page(&self, who: As, path: &str) -> Answer {
+        let mut request = Request::get(path).header("host", "kontor.example").header("accept", "text/html");
+        if let Some(cookie) = self.cookie(who) {
+            request = request.header("cookie", cookie);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// A form as a browser sends it: by the page alone (`text/html`) or by its script (`application/json`).
+    pub async fn form(&self, who: As, path: &str, accept: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = form_request(path, &body).header("accept", accept);
+        if let Some(cookie) = self.cookie(who) {
+            request = request.header("cookie", cookie);
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// A customer made over the API.
+    pub async fn customer(&self, name: &str) -> Value {
+        self.json(As::Staff, "POST", "/api/customers/", serde_json::json!({ "name": name })).await.expect(201).json()
+    }
+
+    /// A product made over the API.
+    pub async fn product(&self, sku: &str, price: &str) -> Value {
+        let body = serde_json::json!({ "sku": sku, "name": format!("Product {sku}"), "unit": "pcs", "price": price });
+        self.json(As::Staff, "POST", "/api/products/", body).await.expect(201).json()
+    }
+
+    /// How many rows a table has.
+    pub async fn rows(&self, table: &str) -> i64 {
+        let sql = format!("SELECT COUNT(*) AS n FROM {table}");
+        let row = self
+            .state
+            .database
+            .reader()
+            .query_one_raw(sea_orm::Statement::from_string(self.state.database.reader().get_database_backend(), sql));
+        row.await.unwrap().unwrap().try_get("", "n").unwrap()
+    }
+}
