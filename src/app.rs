@@ -15,6 +15,7 @@ use crate::search::SearchPage;
 use crate::ui::context::{PageProblem, Theme};
 use crate::ui::frame::{Entry, Frame};
 use crate::ui::icon::Shape;
+use crate::ui::page::unescaped_place;
 use crate::ui::problem::{Problem, ProblemPage};
 use crate::ui::records::RecordRoutes;
 
@@ -38,7 +39,7 @@ pub fn App() -> impl IntoView {
         return view! { <ProblemPage problem /> }.into_any();
     }
     view! {
-        <Title formatter=|title| format!("{title} · Kontor") />
+        <Title formatter=document_title />
         <Router>
             <Routes fallback=NoPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
@@ -52,6 +53,10 @@ pub fn App() -> impl IntoView {
         </Router>
     }
     .into_any()
+}
+
+fn document_title(title: String) -> String {
+    unescaped_place(format!("{title} · Kontor"))
 }
 
 /// The frame, with who is signed in for every page below it.

@@ -15,6 +15,7 @@ use kontor::base::{Error, Result};
 use kontor::server::database::Database;
 use kontor::server::settings::Settings;
 use kontor::{demo, house};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -272,24 +273,21 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool) -> Result<()>
         }
     }
     let state = house::state(settings, database);
+    let stop = stop()?;
     tracing::info!(address = %format!("http://{at}"), "serving");
-    house::serve(state, listener, stop()).await
+    house::serve(state, listener, stop).await
 }
 
-/// Comes with Ctrl-C, or with SIGTERM as containers and service managers send it.
-async fn stop() {
-    let interrupted = async {
-        // Without a handler the default action ends the program, which is what was asked for.
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(_) => return interrupted.await,
-    };
-    tokio::select! {
-        () = interrupted => {}
-        _ = terminate.recv() => {}
-    }
+/// Comes with Ctrl-C, or with SIGTERM as containers and service managers send it; counts from the moment of the call.
+fn stop() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 async fn healthcheck(settings: &Settings) -> Result<()> {

@@ -196,8 +196,8 @@ impl Entity {
         Ok(transaction.commit().await?)
     }
 
-    /// What a secret stands for, if it is a valid token of an active person. One statement, and now and then a second
-    /// that notes the use.
+    /// What a secret stands for, if it is a valid token of an active person. One statement; now and then the use is noted
+    /// beside the request, as reading must never wait for a writer.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -221,13 +221,7 @@ impl Entity {
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
         if first.last_used_at.is_none_or(|used| now() - used > NOTED_EVERY) {
-            let transaction = database.write().await?;
-            Entity::update_many()
-                .col_expr(Column::LastUsedAt, Expr::value(now()))
-                .filter(Column::Id.eq(first.id))
-                .exec(&transaction)
-                .await?;
-            transaction.commit().await?;
+            tokio::spawn(note_use(database.clone(), first.id));
         }
         let held: Vec<String> = rows.iter().filter_map(|row| row.permission.clone()).collect();
         let permissions = match &first.scope {
@@ -245,6 +239,21 @@ impl Entity {
             permissions,
             requires_version: first.requires_version,
         }))
+    }
+}
+
+async fn note_use(database: Database, id: i64) {
+    let noted = async {
+        let transaction = database.write().await?;
+        Entity::update_many()
+            .col_expr(Column::LastUsedAt, Expr::value(now()))
+            .filter(Column::Id.eq(id))
+            .exec(&transaction)
+            .await?;
+        Ok::<_, Error>(transaction.commit().await?)
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(error = error.internal, token = id, "could not note the use of a token");
     }
 }
 

@@ -31,20 +31,14 @@ fn parse_scaled(text: &str, scale: u32, max: i64) -> Result<i64, DecimalError> {
     if whole.is_empty() || !digits(whole) || !digits(fraction) || (plain.contains('.') && fraction.is_empty()) {
         return Err(DecimalError("Enter a number such as 12.50.".into()));
     }
-    if fraction.trim_end_matches('0').len() > scale as usize {
+    let (fraction, width) = (fraction.trim_end_matches('0'), scale as usize);
+    if fraction.len() > width {
         return Err(DecimalError(format!("Use at most {scale} decimals.")));
     }
-    let too_large = || DecimalError(format!("Enter at most {}.", show_scaled(max, scale, 0)));
-    let mut value = Decimal::from_str_exact(text).map_err(|_| too_large())?.normalize();
-    if value.scale() > scale {
-        return Err(too_large());
+    match format!("{whole}{fraction:0<width$}").parse::<i64>() {
+        Ok(units) if units <= max => Ok(if plain == text { units } else { -units }),
+        _ => Err(DecimalError(format!("Enter at most {}.", show_scaled(max, scale, 0)))),
     }
-    value.rescale(scale);
-    let units = i64::try_from(value.mantissa()).map_err(|_| too_large())?;
-    if value.scale() != scale || units > max || units < -max {
-        return Err(too_large());
-    }
-    Ok(units)
 }
 
 /// Writes an integer of the given scale as plain decimal notation with at least `least` decimals.
@@ -168,7 +162,7 @@ mod tests {
         assert_eq!("1.00001".parse::<UnitPrice>(), Err(DecimalError("Use at most 4 decimals.".into())));
         assert_eq!("100.01".parse::<Percent>(), Err(DecimalError("Enter at most 100.".into())));
         assert!("9".repeat(60).parse::<Money>().is_err());
-        assert!(format!("1.{}", "0".repeat(60)).parse::<Money>().is_ok());
+        assert_eq!(format!("1.50{}", "0".repeat(60)).parse(), Ok(Money(150)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
 
 use super::context::FailedForm;
-use super::page::use_here;
+use super::page::{unescaped_place, use_here};
 use super::records::Answer;
 use crate::base::Error;
 use crate::base::country::COUNTRIES;
@@ -160,7 +160,13 @@ fn FormBody(
         <Summary fields found />
         <Conflict fields typed found />
         <input type="hidden" name="page" value=page />
-        {hidden.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()}
+        {hidden
+            .into_iter()
+            .map(|(name, value)| {
+                let value = initial.get(name).cloned().unwrap_or(value);
+                view! { <input type="hidden" name=name value=value /> }
+            })
+            .collect_view()}
         {start_version
             .map(|_| {
                 view! { <input type="hidden" name="version" prop:value=version value=version /> }
@@ -336,7 +342,7 @@ fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>
     let control = match field.kind {
         Kind::Text { .. } => view! {
             <textarea id=id.clone() name=name rows="4" dir="auto" aria-invalid=invalid aria-describedby=described>
-                {value}
+                {unescaped_place(value)}
             </textarea>
         }
         .into_any(),

@@ -17,6 +17,12 @@ pub fn use_here() -> impl Fn() -> String + Copy + Send + Sync + 'static {
     }
 }
 
+/// Text for the two places that are not escaped when the server draws them: the document's title and the inside of a
+/// `<textarea>`. The browser takes both as plain text.
+pub fn unescaped_place(text: String) -> String {
+    if is_server() { text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") } else { text }
+}
+
 /// Where a page stands: the list above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crumb {

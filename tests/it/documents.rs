@@ -12,9 +12,8 @@ fn the_openapi_document_is_as_agreed() {
 }
 
 #[test]
-fn the_openapi_document_is_well_formed() {
+fn every_reference_of_the_openapi_document_leads_somewhere() {
     let document = kontor::house::api().document();
-    serde_json::from_value::<utoipa::openapi::OpenApi>(document.clone()).unwrap();
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#/").skip(1) {
         let path = format!("/{}", reference.split('"').next().unwrap());

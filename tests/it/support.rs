@@ -137,8 +137,13 @@ fn unique() -> String {
     format!("kontor_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Runs on the one runtime of all tests, as the server has one: leptos keeps tasks across requests on threads of its own,
+/// and they must not outlive the runtime that wakes them.
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap())
+        .block_on(work)
 }
 
 fn template(kind: Kind) -> &'static Template {
