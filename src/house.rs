@@ -77,10 +77,10 @@ pub fn router(state: &AppState) -> Result<Router> {
         .merge(asking)
         .merge(site::files(&settings.site_dir))
         .with_state(state.clone())
-        .layer(CompressionLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), answer::answer))
+        .layer(CompressionLayer::new())
         .layer(map_response(guarded));
     Ok(if settings.secure_cookies { router.layer(map_response(over_tls)) } else { router })
 }

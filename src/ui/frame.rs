@@ -60,17 +60,18 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
                 <button type="button" class="btn quiet menu" popovertarget="side" aria-label="Menu">
                     <Icon shape=Shape::Menu />
                 </button>
-                <form class="finder" action="/search" method="get" role="search">
+                <form class="finder" action="/search" method="get" role="search" aria-label="Everything">
                     <label class="search">
                         <Icon shape=Shape::Search />
                         <input type="search" name="q" placeholder="Search everything" aria-label="Search everything" />
                     </label>
                 </form>
-                <button type="button" class="person" popovertarget="person" aria-label=format!("{}: menu", me.name)>
+                <button type="button" class="person" popovertarget="person">
                     <span class="avatar" aria-hidden="true">
                         {initials}
                     </span>
                     <span class="name">{me.name.clone()}</span>
+                    <span class="hidden">": menu"</span>
                 </button>
                 <div class="pop" id="person" popover="auto">
                     <p>

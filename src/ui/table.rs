@@ -149,7 +149,7 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                 })
                 .collect_view();
             view! {
-                <form method="get" action=listing.path class="filters" role="search" on:submit=apply.clone()>
+                <form method="get" action=listing.path class="filters" role="search" aria-label=pages.title on:submit=apply.clone()>
                     <label class="search">
                         <Icon shape=Shape::Search />
                         <input

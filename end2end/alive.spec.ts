@@ -1,0 +1,123 @@
+// What the browser bundle adds: navigation without reloading, keys, pages without a complaint from axe.
+import AxeBuilder from "@axe-core/playwright";
+import { alive, expect, PASSWORD, signIn, test, unique } from "./support";
+
+test.beforeEach(({ js }) => {
+  test.skip(!js, "this is what JavaScript adds");
+});
+
+test("after hydration no click reloads the page", async ({ page, js }) => {
+  await signIn(page, js);
+  await page.evaluate(() => ((window as any).stays = true));
+  await page.getByRole("link", { name: "Products" }).click();
+  await expect(page.getByRole("heading", { name: "Products" })).toBeVisible();
+  await page.getByRole("link", { name: "Unit price" }).click();
+  await expect(page).toHaveURL(/ordering=price/);
+  await page.getByRole("row").nth(1).getByRole("link").first().click();
+  await expect(page).toHaveURL(/\/products\/\d+$/);
+  await page.getByRole("link", { name: /Edit/ }).click();
+  await page.getByLabel("Barcode").fill(unique("B"));
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await expect(page).toHaveURL(/\/products\/\d+$/);
+  await expect(page.getByText("changed this").first()).toBeVisible();
+  await page.goBack();
+  expect(await page.evaluate(() => (window as any).stays)).toBe(true);
+});
+
+test("everything goes by keyboard alone", async ({ page }) => {
+  const name = unique("Keyboard");
+  const keys = page.keyboard;
+  await page.goto("/customers");
+  await keys.type("mira@kontor.example");
+  await keys.press("Tab");
+  await keys.type(PASSWORD);
+  await keys.press("Enter");
+  await expect(page).toHaveURL(/\/customers$/);
+  await alive(page, true);
+  await keys.press("?");
+  await expect(page.getByRole("dialog")).toContainText("Search this list");
+  await keys.press("Escape");
+  await keys.press("n");
+  await expect(page).toHaveURL(/\/customers\/new$/);
+  await page.getByLabel("Name *").focus();
+  await keys.type(name);
+  await keys.press("Enter");
+  await expect(page).toHaveURL(/\/customers\/\d+$/);
+  await keys.press("e");
+  await expect(page).toHaveURL(/\/edit$/);
+  await page.getByLabel("Name *").focus();
+  await keys.press("End");
+  await keys.type(" II");
+  await keys.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: `${name} II` })).toBeVisible();
+  await page.goto("/customers");
+  await alive(page, true);
+  await keys.press("/");
+  await expect(page.getByLabel(/^Search name/)).toBeFocused();
+  await keys.type(name);
+  await keys.press("Enter");
+  await expect(page.getByText("1–1 of 1")).toBeVisible();
+  await page.locator("#content").focus();
+  await keys.press("j");
+  await keys.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: `${name} II` })).toBeVisible();
+  await page.getByRole("link", { name: /Delete/ }).focus();
+  await keys.press("Enter");
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await page.getByRole("button", { name: "Delete for good" }).focus();
+  await keys.press("Enter");
+  await expect(page).toHaveURL(/\/customers$/);
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  for (const width of [1280, 390]) {
+    test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ page, js }) => {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height: 800 });
+      const check = async (path: string) => {
+        await page.goto(path);
+        await page.waitForLoadState("load");
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        expect(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.target).join(" ")}`)).toEqual([]);
+      };
+      await check("/sign-in");
+      await signIn(page, js);
+      for (const path of [
+        "/customers",
+        "/customers?search=nobody-at-all",
+        "/customers?is_active=true",
+        "/customers/new",
+        "/customers/2",
+        "/customers/2/edit",
+        "/customers/2/delete",
+        "/products",
+        "/products/new",
+        "/products/3",
+        "/search?q=caf",
+        "/customers/999999",
+        "/nowhere",
+      ]) {
+        await check(path);
+      }
+      await page.goto("/customers/2/edit");
+      await alive(page, js);
+      await page.getByLabel("Name *").fill("");
+      await page.getByRole("button", { name: "Save changes" }).click();
+      await expect(page.locator("#error-summary")).toBeVisible();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map((v) => `${v.id} ${v.nodes.map((n) => n.target).join(" ")}`)).toEqual([]);
+    });
+  }
+}
+
+test("on a phone the sidebar folds and nothing is wider than the screen", async ({ page, js }) => {
+  await page.setViewportSize({ width: 390, height: 800 });
+  await signIn(page, js);
+  for (const path of ["/customers", "/products", "/customers/2", "/customers/2/edit"]) {
+    await page.goto(path);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  }
+  await page.getByRole("button", { name: "Menu", exact: true }).click();
+  await page.getByRole("link", { name: "Products" }).click();
+  await expect(page.getByRole("heading", { name: "Products" })).toBeVisible();
+});
