@@ -15,6 +15,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::config::LeptosOptions;
+use tokio_util::task::LocalPoolHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -50,6 +51,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         document: Arc::new(api.document()),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
+        renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
         render: |state, request| Box::pin(web::document(state, shell, request)),
         settings: Arc::new(settings),
     }

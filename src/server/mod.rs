@@ -24,6 +24,7 @@ use crate::access::throttle::Throttle;
 use database::Database;
 use settings::Settings;
 use site::Site;
+use tokio_util::task::LocalPoolHandle;
 
 /// What every request can reach; cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct AppState {
     /// What anybody may do over the API when `anonymous_api_read` is on.
     pub readable: Arc<[String]>,
     pub leptos: LeptosOptions,
+    /// The threads that draw pages, each page on one.
+    pub renderers: LocalPoolHandle,
     /// Draws a document outside of the pages' routes.
     pub render: Render,
 }

@@ -19,6 +19,7 @@ use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos::server_fn::axum::server_fn_paths;
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use tokio_util::task::LocalPoolHandle;
 use tower::ServiceExt;
 use tower_sessions::Session;
 
@@ -225,7 +226,8 @@ pub fn pages<V: IntoView + 'static>(state: &AppState, shell: Shell<V>) -> Router
         let state = state.clone();
         move || provide_page(&state)
     };
-    let draw = leptos_axum::render_app_async_with_context(context, shell);
+    let (draw, renderers) = (leptos_axum::render_app_async_with_context(context, shell), state.renderers.clone());
+    let draw = move |request: Request| pinned(renderers.clone(), draw.clone(), request);
     let documents = Router::new().leptos_routes_with_handler(generate_route_list(shell), draw);
     let alone: Router = documents.clone().with_state(state.clone());
     documents
@@ -344,9 +346,24 @@ impl Kept {
     }
 }
 
+/// Draws a page on one thread, with everything it waits for.
+///
+/// A resource that finishes on another thread just while the page starts to wait for it wakes nobody (reactive_graph 0.2
+/// looks at the flag and leaves its waker in two steps), and the page would hang until the request times out.
+async fn pinned<F, A>(renderers: LocalPoolHandle, draw: F, request: Request) -> Response
+where
+    F: FnOnce(Request) -> A + Send + 'static,
+    A: Future<Output = Response> + 'static,
+{
+    let drawn = renderers.spawn_pinned(move || draw(request)).await;
+    drawn.unwrap_or_else(|error| Error::internal(format!("a page was not drawn: {error}")).into_response())
+}
+
 /// Draws one document outside of the pages' routes.
 pub async fn document<V: IntoView + 'static>(state: AppState, shell: Shell<V>, request: Request) -> Response {
-    leptos_axum::render_app_async_with_context(move || provide_page(&state), shell)(request).await
+    let renderers = state.renderers.clone();
+    let draw = leptos_axum::render_app_async_with_context(move || provide_page(&state), shell);
+    pinned(renderers, draw, request).await
 }
 
 /// A page that says what went wrong, for anybody.
