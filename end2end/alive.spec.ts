@@ -14,7 +14,7 @@ test("after hydration no click reloads the page", async ({ page, js }) => {
   await page.getByRole("link", { name: "Unit price" }).click();
   await expect(page).toHaveURL(/ordering=price/);
   await page.getByRole("row").nth(1).getByRole("link").first().click();
-  await expect(page).toHaveURL(/\/products\/\d+$/);
+  await expect(page).toHaveURL(/\/products\/\d+\?ordering=price&at=1$/);
   await page.getByRole("link", { name: /Edit/ }).click();
   await page.getByLabel("Barcode").fill(unique("B"));
   await page.getByRole("button", { name: "Save changes" }).click();
@@ -43,6 +43,7 @@ test("everything goes by keyboard alone", async ({ page }) => {
   await keys.type(name);
   await keys.press("Enter");
   await expect(page).toHaveURL(/\/customers\/\d+$/);
+  await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
   await keys.press("e");
   await expect(page).toHaveURL(/\/edit$/);
   await page.getByLabel("Name *").focus();
@@ -72,6 +73,7 @@ test("everything goes by keyboard alone", async ({ page }) => {
 for (const scheme of ["light", "dark"] as const) {
   for (const width of [1280, 390]) {
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ page, js }) => {
+      test.setTimeout(180_000);
       await page.emulateMedia({ colorScheme: scheme });
       await page.setViewportSize({ width, height: 800 });
       const check = async (path: string) => {
@@ -82,7 +84,19 @@ for (const scheme of ["light", "dark"] as const) {
       };
       await check("/sign-in");
       await signIn(page, js);
+      const draft = async () => {
+        await page.goto("/orders?status=draft");
+        const href = await page.locator("a.key").first().getAttribute("href");
+        return href!.split("?")[0];
+      };
       for (const path of [
+        "/orders",
+        "/orders?status=placed&order_date__gte=2020-01-01",
+        "/orders/new",
+        "/orders/1",
+        "/orders/1/print",
+        await draft(),
+        `${await draft()}/cancel`,
         "/customers",
         "/customers?search=nobody-at-all",
         "/customers?is_active=true",
@@ -113,7 +127,7 @@ for (const scheme of ["light", "dark"] as const) {
 test("on a phone the sidebar folds and nothing is wider than the screen", async ({ page, js }) => {
   await page.setViewportSize({ width: 390, height: 800 });
   await signIn(page, js);
-  for (const path of ["/customers", "/products", "/customers/2", "/customers/2/edit"]) {
+  for (const path of ["/orders", "/orders/1", "/orders/new", "/orders/1/print", "/customers", "/products", "/customers/2", "/customers/2/edit"]) {
     await page.goto(path);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   }

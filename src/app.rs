@@ -10,6 +10,7 @@ use crate::accounts::pages::SignInPage;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::customers::pages::PAGES as CUSTOMERS;
+use crate::orders::pages::{OrderRoutes, OrdersOf};
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::search::SearchPage;
 use crate::ui::context::{PageProblem, Theme};
@@ -27,6 +28,7 @@ pub use document::shell;
 
 /// The sidebar, in its order.
 const ENTRIES: &[Entry] = &[
+    Entry { label: "Orders", href: "/orders", icon: Shape::Orders, resource: "orders" },
     Entry { label: "Customers", href: "/customers", icon: Shape::Customers, resource: "customers" },
     Entry { label: "Products", href: "/products", icon: Shape::Products, resource: "products" },
 ];
@@ -44,10 +46,11 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NoPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
-                    <Route path=path!("") view=|| view! { <Redirect path="/customers" /> } />
+                    <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
-                    <RecordRoutes pages=&CUSTOMERS />
-                    <RecordRoutes pages=&PRODUCTS />
+                    <OrderRoutes />
+                    <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />
+                    <RecordRoutes pages=&PRODUCTS related=|id| view! { <OrdersOf filter="product" id /> }.into_any() />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -1,13 +1,20 @@
 //! A small, believable company to try things on: a food service wholesaler. Loaded on request, never by default.
 
+use chrono::{Datelike, Days, NaiveTime};
+
 use crate::access::gate::{Access, Permission};
 use crate::base::error::Code;
 use crate::base::form::{Given, Input};
 use crate::base::listing::ListQuery;
+use crate::base::money::{Percent, Quantity};
+use crate::base::time::stored::{Day, today};
 use crate::base::{Error, Result};
+use crate::customers::CustomerId;
+use crate::orders::entity::{New, Origin};
+use crate::orders::{Header, ItemInput, OrderInput, Status};
 use crate::server::database::Database;
 use crate::server::record::{Add, Resource, View};
-use crate::{customers, products};
+use crate::{customers, orders, products};
 
 /// The fields of [`CUSTOMERS`].
 const CUSTOMER: [&str; 10] = [
@@ -96,17 +103,107 @@ const PRODUCTS: [[&str; 7]; 38] = [
     ["KIT-004", "Digital scale, 15 kg", "Kitchen", "pcs", "89.90", "19.00", "Discontinued by the maker."],
 ];
 
-/// Loads the demo company and says how many customers and products it has.
+/// How many orders the company has had in two years.
+const ORDERS: u64 = 160;
+
+/// Loads the demo company and says how many customers, products and orders it has.
 ///
 /// # Errors
 /// `Conflict` when there are customers or products already.
-pub async fn load(database: &Database) -> Result<(usize, usize)> {
+pub async fn load(database: &Database) -> Result<(usize, usize, usize)> {
     if count::<customers::entity::Entity>(database).await? + count::<products::entity::Entity>(database).await? > 0 {
         return Err(Error::new(Code::Conflict, "The demo company is for an empty database, and this one is not."));
     }
     add::<customers::entity::Entity, 10>(database, &CUSTOMER, &CUSTOMERS, "Westside Community Kitchen").await?;
     add::<products::entity::Entity, 7>(database, &PRODUCT, &PRODUCTS, "Digital scale, 15 kg").await?;
-    Ok((CUSTOMERS.len(), PRODUCTS.len()))
+    Ok((CUSTOMERS.len(), PRODUCTS.len(), order(database).await?))
+}
+
+/// Numbers that look like chance and are the same every time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Two years of orders up to today: most are shipped, some placed, some still drafts, a few cancelled.
+async fn order(database: &Database) -> Result<usize> {
+    let access = access::<Add<orders::entity::Entity>>(database)?;
+    let transaction = access.write().await?;
+    let ids = (1..).take(CUSTOMERS.len());
+    let people = orders::entity::customers(&transaction, ids).await?;
+    let skus = PRODUCTS.map(|[sku, ..]| ItemInput { sku: Some(sku.into()), ..ItemInput::default() });
+    let products = orders::item::Products::named(&transaction, &skus).await?;
+    let (mut chance, today, mut made) = (Chance(20_261_124), today(), Vec::new());
+    for number in 0..ORDERS {
+        let back = (ORDERS - number) * 730 / ORDERS + chance.below(4);
+        let date = today.checked_sub_days(Days::new(back)).unwrap_or(today);
+        let status = match (ORDERS - number, chance.below(20)) {
+            (..=5, _) => Status::Draft,
+            (_, 0) => Status::Cancelled,
+            (..=22, _) => Status::Placed,
+            _ => Status::Shipped,
+        };
+        let input = OrderInput { header: header(&mut chance, date), items: Some(lines(&mut chance)) };
+        let at = |days: u64| date.checked_add_days(Days::new(days)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+        let origin = Origin {
+            number: match status {
+                Status::Draft => None,
+                _ => Some(orders::entity::next_number(&transaction, date.year()).await?),
+            },
+            status,
+            placed_at: at(0).filter(|_| status != Status::Draft),
+            shipped_at: at(2 + chance.below(5)).filter(|_| status == Status::Shipped),
+            cancelled_at: at(1).filter(|_| status == Status::Cancelled),
+            cancel_reason: (status == Status::Cancelled).then(|| "Ordered twice by mistake".to_owned()),
+        };
+        made.push(New::of(input, Some(origin), &people, &products)?);
+    }
+    let made = orders::entity::insert_all(&transaction, &access, made).await?.len();
+    transaction.commit().await?;
+    Ok(made)
+}
+
+fn header(chance: &mut Chance, date: Day) -> Header {
+    // The last customer is inactive.
+    let customer = 1 + chance.below(CUSTOMERS.len() as u64 - 2);
+    let required = date.checked_add_days(Days::new(7 + chance.below(14)));
+    Header {
+        customer: CustomerId(i64::try_from(customer).unwrap_or(1)),
+        order_date: Some(date.into()),
+        required_date: required.map(Into::into),
+        customer_reference: (chance.below(3) == 0).then(|| format!("PO {}", 1000 + chance.below(9000))),
+        shipping_name: None,
+        shipping_line1: None,
+        shipping_line2: None,
+        shipping_postal_code: None,
+        shipping_city: None,
+        shipping_region: None,
+        shipping_country: None,
+        freight: None,
+        notes: (chance.below(8) == 0).then(|| "Deliver through the yard, before ten.".to_owned()),
+    }
+}
+
+fn lines(chance: &mut Chance) -> Vec<ItemInput> {
+    let wanted = 1 + chance.below(7);
+    // The last product is inactive. A step that shares no factor with their number meets each product once.
+    let (first, step) = (chance.below(37), 1 + chance.below(36));
+    let line = |(row, number): (usize, u64)| {
+        let [sku, _, category, ..] = PRODUCTS[usize::try_from((first + number * step) % 37).unwrap_or_default()];
+        let pieces = if category == "Packaging" { 500 * (1 + chance.below(8)) } else { 1 + chance.below(24) };
+        ItemInput {
+            row,
+            sku: Some(sku.into()),
+            quantity: Quantity::from(i64::try_from(pieces).unwrap_or(1) * 1000),
+            discount_percent: (chance.below(5) == 0).then(|| Percent::from(500)),
+            ..ItemInput::default()
+        }
+    };
+    (0..wanted).enumerate().map(line).collect()
 }
 
 fn access<P: Permission>(database: &Database) -> Result<Access<P>> {

@@ -1,7 +1,7 @@
 //! All modules under one roof: the router, the API and what keeps running beside them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +15,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::config::LeptosOptions;
+use leptos_axum::{AxumRouteListing, generate_route_list};
 use tokio_util::task::LocalPoolHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -25,27 +26,59 @@ use crate::access::session;
 use crate::access::throttle::Throttle;
 use crate::app::shell;
 use crate::base::{Error, Result};
-use crate::server::database::Database;
+use crate::server::database::{Database, Reference};
 use crate::server::record::once;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{customers, products};
+use crate::{customers, orders, products};
 
 /// How often expired sessions, spent keys and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// What refers to what, and so stands in the way of deleting it.
+pub const REFERENCES: [Reference; 2] = [
+    Reference {
+        to: "customers",
+        table: "orders",
+        column: "customer_id",
+        counted: "id",
+        resource: "orders",
+        href: "/orders?customer=",
+    },
+    Reference {
+        to: "products",
+        table: "order_items",
+        column: "product_id",
+        counted: "order_id",
+        resource: "orders",
+        href: "/orders?product=",
+    },
+];
+
 /// The REST resources, one line per module.
 pub fn api() -> Api {
-    Api::default().resource::<customers::entity::Entity>().resource::<products::entity::Entity>()
+    Api::default()
+        .resource::<customers::entity::Entity>()
+        .resource::<products::entity::Entity>()
+        .resource::<orders::entity::Entity>()
+        .operations(orders::api::routes(), orders::api::paths())
+        .resource::<orders::item::Entity>()
+}
+
+/// The addresses of the pages. They are listed once in the life of a process, as leptos loads nothing for any page while it
+/// lists them: a page that is drawn just then would wait for ever.
+pub fn page_routes() -> &'static [AxumRouteListing] {
+    static ROUTES: OnceLock<Vec<AxumRouteListing>> = OnceLock::new();
+    ROUTES.get_or_init(|| generate_route_list(shell))
 }
 
 /// What every request can reach.
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
-        database,
+        database: database.knowing(&REFERENCES, &settings.currency),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
@@ -68,7 +101,7 @@ pub fn router(state: &AppState) -> Result<Router> {
         csrf = csrf.add_trusted_origin(url).map_err(|e| Error::internal(format!("public_url: {e}")))?;
     }
     let asking = Router::new()
-        .merge(web::pages(state, shell))
+        .merge(web::pages(state, shell, page_routes()))
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))
@@ -163,7 +196,7 @@ async fn sweep(state: AppState) {
         state.throttle.sweep();
         for swept in [session::sweep(&state.database).await, once::sweep(&state.database).await] {
             if let Err(error) = swept {
-                tracing::warn!(error = error.internal, "could not sweep");
+                tracing::warn!(error = error.internal.as_deref(), "could not sweep");
             }
         }
     }

@@ -7,7 +7,7 @@
 //! | [`history`] | what changed, by whom |
 //! | `server` | the machinery: database, records, REST, pages; knows no module |
 //! | [`ui`] | components on native HTML |
-//! | [`customers`], [`products`] | the modules: nouns, table, server functions, pages |
+//! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
 //! | [`accounts`] | signing in and out |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |
@@ -30,6 +30,7 @@ pub mod history;
 /// All modules under one roof.
 #[cfg(feature = "ssr")]
 pub mod house;
+pub mod orders;
 pub mod products;
 pub mod search;
 #[cfg(feature = "ssr")]

@@ -22,7 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// An order desk: customers and products, a web app for staff and a REST API for scripts, from one program and one
+/// An order desk: customers, products and orders, a web app for staff and a REST API for scripts, from one program and one
 /// database.
 #[derive(Parser)]
 #[command(version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
@@ -196,7 +196,7 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.internal.clone().unwrap_or_else(|| error.to_string())),
+        Err(error) => failed(&error.internal.as_deref().map_or_else(|| error.to_string(), str::to_owned)),
     }
 }
 
@@ -222,8 +222,8 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Migrate(command) => migrate(&connect(&settings).await?, command).await,
         Command::Demo => {
             let database = ready(&settings).await?;
-            let (customers, products) = demo::load(&database).await?;
-            print(&format!("Loaded {customers} customers and {products} products.\n"))
+            let (customers, products, orders) = demo::load(&database).await?;
+            print(&format!("Loaded {customers} customers, {products} products and {orders} orders.\n"))
         }
         Command::User(command) => users(&ready(&settings).await?, command).await,
         Command::Token(command) => tokens(&ready(&settings).await?, command).await,
@@ -244,6 +244,7 @@ fn start_log(filter: &str) {
 async fn connect(settings: &Settings) -> Result<Database> {
     Database::connect(&settings.database_url)
         .await
+        .map(|database| database.knowing(&house::REFERENCES, &settings.currency))
         .map_err(|error| Error::internal(format!("cannot open the database: {error}")))
 }
 

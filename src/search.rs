@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 use crate::access::Me;
 use crate::base::listing::ListQuery;
 use crate::customers::pages::PAGES as CUSTOMERS;
+use crate::orders::pages::PAGES as ORDERS;
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::ui::page::Heading;
 use crate::ui::problem::Problem;
@@ -15,7 +16,7 @@ use crate::ui::records::Pages;
 const SHOWN: u32 = 8;
 
 /// The kinds that are searched, in their order.
-const KINDS: [&Pages; 2] = [&CUSTOMERS, &PRODUCTS];
+const KINDS: [&Pages; 3] = [&ORDERS, &CUSTOMERS, &PRODUCTS];
 
 /// `/search?q=…`.
 #[component]
@@ -55,7 +56,7 @@ fn Hits(pages: &'static Pages, words: Memo<String>) -> impl IntoView {
                                             <a class="key" href=pages.href(row.id)>
                                                 <bdi>{row.text("name")}</bdi>
                                             </a>
-                                            <span class="muted">{row.text(pages.code)}</span>
+                                            <span class="muted">{row.text(pages.aside)}</span>
                                         </li>
                                     }
                                 })

@@ -11,6 +11,7 @@ mod m20261124_000001_access;
 mod m20261124_000002_history;
 mod m20261124_000003_customers;
 mod m20261124_000004_products;
+mod m20261124_000005_orders;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000002_history::Migration),
             Box::new(m20261124_000003_customers::Migration),
             Box::new(m20261124_000004_products::Migration),
+            Box::new(m20261124_000005_orders::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
 use super::holds;
 use crate::base::{Error, Result};
-use crate::server::database::Database;
+use crate::server::database::{Database, Reference};
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {
@@ -42,6 +42,7 @@ pub enum Door {
     Web,
     Api,
     Cli,
+    Import,
 }
 
 impl Door {
@@ -51,6 +52,7 @@ impl Door {
             Door::Web => "web",
             Door::Api => "api",
             Door::Cli => "cli",
+            Door::Import => "import",
         }
     }
 }
@@ -127,6 +129,24 @@ impl<P> Access<P> {
     /// Where reads go.
     pub fn reader(&self) -> &DatabaseConnection {
         self.database.reader()
+    }
+
+    /// What stands in the way of deleting records.
+    pub fn references(&self) -> &'static [Reference] {
+        self.database.references()
+    }
+
+    /// The company's currency, as ISO 4217.
+    pub fn currency(&self) -> Arc<str> {
+        self.database.currency()
+    }
+
+    /// The same caller with another permission they hold.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn also<Q: Permission>(&self) -> Result<Access<Q>> {
+        Access::of(Arc::clone(&self.caller), self.database.clone())
     }
 
     /// Opens the transaction of a command.

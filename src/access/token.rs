@@ -145,7 +145,8 @@ impl Entity {
         })
         .exec_with_returning(&transaction)
         .await?;
-        let subject = Subject { resource: "tokens", id: token.id, command: "create", versions: (None, None) };
+        let subject =
+            Subject { resource: "tokens", id: token.id, command: "create", versions: (None, None), reason: None };
         let changes = json!({ "name": [null, token.name], "user": [null, user.email] });
         record(&transaction, access.caller(), subject, changes).await?;
         transaction.commit().await?;
@@ -191,7 +192,7 @@ impl Entity {
         if revoked.rows_affected == 0 {
             return Err(Error::not_found("token"));
         }
-        let subject = Subject { resource: "tokens", id, command: "revoke", versions: (None, None) };
+        let subject = Subject { resource: "tokens", id, command: "revoke", versions: (None, None), reason: None };
         record(&transaction, access.caller(), subject, json!({})).await?;
         Ok(transaction.commit().await?)
     }
@@ -253,7 +254,7 @@ async fn note_use(database: Database, id: i64) {
         Ok::<_, Error>(transaction.commit().await?)
     };
     if let Err(error) = noted.await {
-        tracing::warn!(error = error.internal, token = id, "could not note the use of a token");
+        tracing::warn!(error = error.internal.as_deref(), token = id, "could not note the use of a token");
     }
 }
 

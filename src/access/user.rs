@@ -114,7 +114,8 @@ impl Entity {
         })
         .exec_with_returning(&transaction)
         .await?;
-        let subject = Subject { resource: "users", id: user.id, command: "create", versions: (None, Some(1)) };
+        let subject =
+            Subject { resource: "users", id: user.id, command: "create", versions: (None, Some(1)), reason: None };
         let changes = json!({ "email": [null, user.email], "name": [null, user.name], "role": [null, role.code] });
         record(&transaction, access.caller(), subject, changes).await?;
         transaction.commit().await?;
@@ -178,7 +179,7 @@ impl Entity {
             .await?;
         session::Entity::delete_many().filter(session::Column::UserId.eq(user.id)).exec(&transaction).await?;
         let versions = (Some(user.version), Some(version));
-        let subject = Subject { resource: "users", id: user.id, command: "set_password", versions };
+        let subject = Subject { resource: "users", id: user.id, command: "set_password", versions, reason: None };
         record(&transaction, access.caller(), subject, json!({})).await?;
         Ok(transaction.commit().await?)
     }

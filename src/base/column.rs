@@ -58,6 +58,6 @@ macro_rules! integer_column {
 
 pub(crate) use integer_column;
 
-use crate::base::money::{Money, Percent, UnitPrice};
+use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 
-integer_column!(Money, UnitPrice, Percent);
+integer_column!(Money, UnitPrice, Percent, Quantity);

@@ -258,8 +258,13 @@ pub fn name(code: &str) -> Option<&'static str> {
     COUNTRIES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
 }
 
+/// Common names that are neither the code nor the English short name of ISO 3166.
+const ALIASES: [(&str, &str); 4] = [("UK", "GB"), ("USA", "US"), ("Great Britain", "GB"), ("Holland", "NL")];
+
 /// The code for what a person typed: a code in any case, or a country's name.
 pub fn code(typed: &str) -> Option<&'static str> {
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(typed));
+    let typed = alias.map_or(typed, |(_, code)| code);
     COUNTRIES
         .iter()
         .find(|(code, name)| code.eq_ignore_ascii_case(typed) || name.eq_ignore_ascii_case(typed))

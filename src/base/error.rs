@@ -138,16 +138,19 @@ pub struct Error {
     pub detail: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: FieldErrors,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blockers: Vec<Blocker>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub blockers: Box<[Blocker]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Box<Stale>>,
+    /// The commands that could be given instead.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub allowed: Box<[String]>,
     /// Seconds until a repetition may succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     /// What the log gets to know and nobody else: never serialised.
     #[serde(skip)]
-    pub internal: Option<String>,
+    pub internal: Option<Box<str>>,
 }
 
 impl Error {
@@ -157,7 +160,8 @@ impl Error {
             code,
             detail: detail.into(),
             errors: FieldErrors::new(),
-            blockers: Vec::new(),
+            blockers: Box::default(),
+            allowed: Box::default(),
             stale: None,
             retry_after: None,
             internal: None,
@@ -213,7 +217,7 @@ impl Error {
     /// A failure of ours: `internal` goes to the log, never to the caller.
     pub fn internal(internal: impl Into<String>) -> Self {
         Self {
-            internal: Some(internal.into()),
+            internal: Some(internal.into().into_boxed_str()),
             ..Self::new(Code::Internal, "Nothing was saved. The request id leads to the details in the log.")
         }
     }

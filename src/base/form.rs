@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::country;
+use super::date::{Date, DateError};
 use super::error::{Error, FieldErrors, Result};
-use super::money::{Money, Percent, UnitPrice};
+use super::money::{Money, Percent, Quantity, UnitPrice};
 
 /// What a value may be. Limits of text count characters, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,21 @@ pub enum Kind {
     UnitPrice,
     /// A [`Percent`] from 0 to 100.
     Percent,
+    /// A [`Quantity`] above zero.
+    Quantity,
+    /// A [`Date`].
+    Date,
+    /// One of these: value, and what people read.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// The id of a record of this resource.
+    Reference(&'static str),
+}
+
+impl Kind {
+    /// Whether values have an order that ranges make sense in.
+    pub const fn is_ordered(self) -> bool {
+        matches!(self, Kind::Whole { .. } | Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity | Kind::Date)
+    }
 }
 
 /// The rule of one value.
@@ -107,12 +123,20 @@ impl Field {
             (Kind::Money, Given::Text(text) | Given::Number(text)) => decimal::<Money>(text)?,
             (Kind::UnitPrice, Given::Text(text) | Given::Number(text)) => decimal::<UnitPrice>(text)?,
             (Kind::Percent, Given::Text(text) | Given::Number(text)) => decimal::<Percent>(text)?,
-            (Kind::Money | Kind::UnitPrice | Kind::Percent, _) => return Err("Enter a number such as 12.50.".into()),
+            (Kind::Quantity, Given::Text(text) | Given::Number(text)) => quantity(text)?,
+            (Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity, _) => {
+                return Err("Enter a number such as 12.50.".into());
+            }
+            (Kind::Date, Given::Text(text)) => date(text)?,
+            (Kind::Date, _) => return Err(DateError.to_string()),
+            (Kind::Choice(choices), Given::Text(text)) => choice(text, choices)?,
+            (Kind::Reference(_), Given::Number(text)) => whole(text, 1, i64::MAX)?,
+            (Kind::Reference(resource), _) => return Err(format!("Enter the id of one of the {resource}.")),
             (Kind::Line { max }, Given::Text(text)) => line(text, max)?,
             (Kind::Text { max }, Given::Text(text)) => lines(text, max)?,
             (Kind::Email, Given::Text(text)) => email(text)?,
             (Kind::Country, Given::Text(text)) => country_code(text)?,
-            (Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country, _) => {
+            (Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country | Kind::Choice(_), _) => {
                 return Err("Enter text.".into());
             }
         };
@@ -141,8 +165,12 @@ impl Given {
         match kind {
             Kind::Flag { .. } => Given::Flag(matches!(text, "true" | "on")),
             _ if text.trim().is_empty() => Given::Null,
-            Kind::Whole { .. } if text.trim().parse::<i64>().is_ok() => Given::Number(text.trim().into()),
-            Kind::Money | Kind::UnitPrice | Kind::Percent => Given::Text(text.trim().into()),
+            Kind::Whole { .. } | Kind::Reference(_) if text.trim().parse::<i64>().is_ok() => {
+                Given::Number(text.trim().into())
+            }
+            Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity | Kind::Date => {
+                Given::Text(text.trim().into())
+            }
             _ => Given::Text(text.into()),
         }
     }
@@ -226,11 +254,20 @@ pub fn check_typed(fields: &[Field], typed: &Typed) -> Result<Map<String, Value>
 /// # Errors
 /// `Invalid`, naming every field that is unknown, given twice, or breaks a rule.
 pub fn checked(fields: &[Field], given: &[(String, Given)]) -> Result<Map<String, Value>> {
+    checked_beside(&[], fields, given)
+}
+
+/// The same for a part of what was given: the values `beside` it are for others to check.
+///
+/// # Errors
+/// Those of [`checked`].
+pub fn checked_beside(beside: &[&str], fields: &[Field], given: &[(String, Given)]) -> Result<Map<String, Value>> {
     let mut errors = FieldErrors::new();
     let mut values = Map::new();
+    let known = || fields.iter().map(|field| field.name).chain(beside.iter().copied());
     for (name, _) in given {
-        if !fields.iter().any(|field| field.name == name) {
-            errors.entry(shortened(name)).or_default().push(unknown(name, fields.iter().map(|field| field.name)));
+        if !known().any(|known| known == name) {
+            errors.entry(shortened(name)).or_default().push(unknown(name, known()));
         }
     }
     for field in fields {
@@ -326,6 +363,31 @@ where
         return Err("Enter a number that is not negative.".into());
     }
     Ok(value.to_string().into())
+}
+
+fn quantity(text: &str) -> std::result::Result<Value, String> {
+    match decimal::<Quantity>(text)? {
+        Value::String(text) if text.parse() == Ok(Quantity::default()) => Err("Enter a quantity above zero.".into()),
+        value => Ok(value),
+    }
+}
+
+fn date(text: &str) -> std::result::Result<Value, String> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    text.parse::<Date>().map(|date| date.iso().into()).map_err(|e| e.to_string())
+}
+
+fn choice(text: &str, choices: &[(&str, &str)]) -> std::result::Result<Value, String> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    if choices.iter().any(|(value, _)| *value == text) {
+        return Ok(text.into());
+    }
+    let known = choices.iter().map(|(value, _)| *value).collect::<Vec<_>>().join(", ");
+    Err(format!("Choose one of {known}."))
 }
 
 fn line(text: &str, max: usize) -> std::result::Result<Value, String> {

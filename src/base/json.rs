@@ -43,14 +43,16 @@ fn given(raw: &RawValue, depth: usize) -> Result<Given> {
                 if fields.iter().any(|(known, _)| *known == name) {
                     return Err(Error::field(name, "Given more than once."));
                 }
-                fields.push((name, given(raw, depth + 1)?));
+                let value = given(raw, depth + 1).map_err(|error| within(&name, error))?;
+                fields.push((name, value));
             }
             Ok(Given::Object(fields))
         }
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
             .map_err(|e| malformed(&e))?
             .into_iter()
-            .map(|raw| given(raw, depth + 1))
+            .enumerate()
+            .map(|(index, raw)| given(raw, depth + 1).map_err(|error| within(&format!("[{index}]"), error)))
             .collect::<Result<_>>()
             .map(Given::List),
         Some(b'"') => serde_json::from_str(text).map(Given::Text).map_err(|e| malformed(&e)),
@@ -59,6 +61,14 @@ fn given(raw: &RawValue, depth: usize) -> Result<Given> {
         Some(b'n') => Ok(Given::Null),
         _ => Ok(Given::Number(text.to_owned())),
     }
+}
+
+/// Names the fields of an error from one level further out: `quantity`, `[2].quantity`, `items[2].quantity`.
+fn within(outer: &str, error: Error) -> Error {
+    let name =
+        |inner: String| if inner.starts_with('[') { outer.to_owned() + &inner } else { format!("{outer}.{inner}") };
+    let errors = error.errors.into_iter().map(|(inner, messages)| (name(inner), messages)).collect();
+    Error { errors, ..error }
 }
 
 fn malformed(error: &serde_json::Error) -> Error {
@@ -109,6 +119,7 @@ mod tests {
         assert!(refused(r#"{"a": NaN}"#).contains("not valid JSON"));
         assert!(refused("[]").contains("must be a JSON object"));
         assert!(refused(r#"{"a": 1, "a": 2}"#).contains("a: Given more than once."));
+        assert!(refused(r#"{"a": [0, {"b": {"c": 1, "c": 2}}]}"#).contains("a[1].b.c: Given more than once."));
         assert!(refused(&format!("{{\"a\": {}1{}}}", "[".repeat(40), "]".repeat(40))).contains("deeper"));
         assert!(refused(&format!("{{\"a\": {}", "[".repeat(100_000))).contains("not valid JSON"));
         assert!(object(b"{\"a\": \"\xff\"}").unwrap_err().to_string().contains("UTF-8"));

@@ -24,26 +24,70 @@ pub struct Listing {
     pub path: &'static str,
     /// The fields rows can be filtered by: those of the input.
     pub fields: &'static [Field],
+    /// What rows can also be filtered by, though nobody writes it.
+    pub also: &'static [Field],
     /// The names rows can be ordered by; `id` goes without saying.
     pub ordering: &'static [&'static str],
     /// The order when nothing is said.
     pub default: &'static str,
-    /// What a search looks at, in words.
+    /// What a search looks at, in words; blank for a list that cannot be searched.
     pub searched: &'static str,
+    /// The filter whose values are the tabs of the page, each with its count.
+    pub tabs: Option<&'static str>,
+    /// The amount that is summed over all rows.
+    pub summed: Option<&'static str>,
+    /// What rows can carry along on request: `expand=items`.
+    pub expands: Option<&'static str>,
 }
 
 impl Listing {
-    /// The field a filter of this name compares, if rows can be filtered by it.
-    pub fn filter(&self, name: &str) -> Option<&'static Field> {
-        let field = self.fields.iter().find(|field| field.name == name)?;
-        (!matches!(field.kind, Kind::Text { .. })).then_some(field)
+    /// A plain list: nothing but the fields of its input, without tabs and sums.
+    pub const fn new(path: &'static str, fields: &'static [Field]) -> Self {
+        Self {
+            path,
+            fields,
+            also: &[],
+            ordering: &[],
+            default: "id",
+            searched: "",
+            tabs: None,
+            summed: None,
+            expands: None,
+        }
+    }
+
+    /// The fields rows can be filtered by.
+    pub fn filters(&self) -> impl Iterator<Item = &'static Field> {
+        let all = self.fields.iter().chain(self.also);
+        all.filter(|field| !matches!(field.kind, Kind::Text { .. }))
+    }
+
+    /// What a filter of this name compares and how: `total`, `total__gte`, `total__lte`.
+    pub fn filter(&self, name: &str) -> Option<(&'static Field, Comparison)> {
+        let (name, comparison) = match name.rsplit_once("__") {
+            Some((name, "gte")) => (name, Comparison::AtLeast),
+            Some((name, "lte")) => (name, Comparison::AtMost),
+            Some(_) => return None,
+            None => (name, Comparison::Equal),
+        };
+        let field = self.filters().find(|field| field.name == name)?;
+        (comparison == Comparison::Equal || field.kind.is_ordered()).then_some((field, comparison))
     }
 
     /// Every parameter the list understands.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
-        let own = ["search", "ordering", "page", "page_size"];
-        own.into_iter().chain(self.fields.iter().filter_map(|field| self.filter(field.name)).map(|field| field.name))
+        let search = (!self.searched.is_empty()).then_some("search");
+        let own = search.into_iter().chain(["ordering", "page", "page_size"]);
+        own.chain(self.expands.map(|_| "expand")).chain(self.filters().map(|field| field.name))
     }
+}
+
+/// How a filter compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    AtLeast,
+    AtMost,
 }
 
 /// One column of an order.
@@ -57,8 +101,10 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     pub search: String,
-    /// Field name to the value it must equal, in the field's normal form.
+    /// Filter, such as `total` or `total__gte`, to the value it compares with, in the field's normal form.
     pub filters: BTreeMap<String, String>,
+    /// Whether rows carry along what the listing can expand.
+    pub expand: bool,
     /// Empty for the listing's default.
     pub ordering: Vec<Order>,
     /// From 1.
@@ -68,7 +114,14 @@ pub struct ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { search: String::new(), filters: BTreeMap::new(), ordering: Vec::new(), page: 1, page_size: PAGE_SIZE }
+        Self {
+            search: String::new(),
+            filters: BTreeMap::new(),
+            expand: false,
+            ordering: Vec::new(),
+            page: 1,
+            page_size: PAGE_SIZE,
+        }
     }
 }
 
@@ -96,13 +149,21 @@ impl ListQuery {
 
     fn set(&mut self, listing: &Listing, name: &str, value: &str) -> Result<()> {
         match name {
-            "search" => self.search = searchable(value)?,
+            "search" if !listing.searched.is_empty() => self.search = searchable(value)?,
             "ordering" => self.ordering = ordering(listing, value)?,
             "page" => self.page = number(name, value, u32::MAX)?,
             "page_size" => self.page_size = number(name, value, MAX_PAGE_SIZE)?,
+            "expand" if listing.expands == Some(value) => self.expand = true,
+            "expand" => {
+                let known = listing.expands.map_or_else(
+                    || "There is nothing to expand.".into(),
+                    |known| format!("This list can expand {known}."),
+                );
+                return Err(Error::field(name, known));
+            }
             _ => {
-                let field = listing.filter(name).ok_or_else(|| unknown(listing, name))?;
-                self.filters.insert(name.into(), filter(field, value)?);
+                let (field, _) = listing.filter(name).ok_or_else(|| unknown(listing, name))?;
+                self.filters.insert(name.into(), filter(field, name, value)?);
             }
         }
         Ok(())
@@ -111,6 +172,9 @@ impl ListQuery {
     /// The text form, without what is said anyway; empty for the default state.
     pub fn query_string(&self) -> String {
         let mut pairs = Vec::new();
+        if self.expand {
+            pairs.push("expand=items".to_owned());
+        }
         let mut say = |name: &str, value: &str| pairs.push(format!("{name}={}", encoded(value)));
         if !self.search.is_empty() {
             say("search", &self.search);
@@ -172,7 +236,8 @@ impl ListQuery {
         Self { ordering: vec![Order { field: field.into(), descending }], ..self.at_page(1) }
     }
 
-    /// The columns of the order, with `id` last so that no two rows are equal.
+    /// The columns of the order, with `id` last, in the direction of the column before it, so that no two
+    /// rows are equal.
     pub fn order(&self, listing: &Listing) -> Vec<Order> {
         let mut columns = self.ordering.clone();
         if columns.is_empty() {
@@ -180,7 +245,8 @@ impl ListQuery {
             columns.push(Order { field, descending: listing.default.starts_with('-') });
         }
         if !columns.iter().any(|order| order.field == "id") {
-            columns.push(Order { field: "id".into(), descending: false });
+            let descending = columns.last().is_some_and(|last| last.descending);
+            columns.push(Order { field: "id".into(), descending });
         }
         columns
     }
@@ -215,9 +281,25 @@ impl ListQuery {
 pub struct Page<T> {
     pub count: u64,
     pub results: Vec<T>,
+    /// Rows by the value of the listing's tabs, whatever tab is open; blank counts all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tabs: BTreeMap<String, u64>,
+    /// The listing's amount over all rows of all pages, in plain notation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<String>,
 }
 
 impl<T> Page<T> {
+    /// The same page with its rows turned into something else.
+    pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            count: self.count,
+            results: self.results.into_iter().map(turn).collect(),
+            tabs: self.tabs,
+            sum: self.sum,
+        }
+    }
+
     /// Whether there is a page after the one `query` asked for.
     pub fn has_next(&self, query: &ListQuery) -> bool {
         query.offset() + u64::from(query.page_size) < self.count
@@ -259,16 +341,16 @@ fn number(name: &str, value: &str, max: u32) -> Result<u32> {
     }
 }
 
-fn filter(field: &Field, value: &str) -> Result<String> {
+fn filter(field: &Field, name: &str, value: &str) -> Result<String> {
     let given = match field.kind {
         Kind::Flag { .. } if value == "true" || value == "false" => return Ok(value.into()),
-        Kind::Whole { .. } => Given::Number(value.into()),
+        Kind::Whole { .. } | Kind::Reference(_) => Given::Number(value.into()),
         _ => Given::Text(value.into()),
     };
     match field.check(&given) {
         Ok(serde_json::Value::String(text)) => Ok(text),
         Ok(value) => Ok(value.to_string()),
-        Err(message) => Err(Error::field(field.name, message)),
+        Err(message) => Err(Error::field(name, message)),
     }
 }
 
@@ -320,15 +402,18 @@ mod tests {
     use super::*;
 
     const LISTING: Listing = Listing {
-        path: "/things",
-        fields: &[
-            Field::new("name", "Name", Kind::Line { max: 50 }),
-            Field::new("is_active", "Active", Kind::Flag { default: true }),
-            Field::new("notes", "Notes", Kind::Text { max: 50 }),
-        ],
         ordering: &["name", "created_at"],
         default: "name",
         searched: "name",
+        ..Listing::new(
+            "/things",
+            &[
+                Field::new("name", "Name", Kind::Line { max: 50 }),
+                Field::new("is_active", "Active", Kind::Flag { default: true }),
+                Field::new("notes", "Notes", Kind::Text { max: 50 }),
+                Field::new("total", "Total", Kind::Money),
+            ],
+        )
     };
 
     fn refused(query: &str) -> String {
@@ -347,6 +432,8 @@ mod tests {
         assert!(refused("search=%00").contains("control"));
         assert!(refused("search=%zz").contains("percent-encoded"));
         assert!(refused("search=%ff").contains("percent-encoded"));
+        assert!(refused("total__gte=lots").contains("total__gte: Enter a number"));
+        assert!(refused("name__gte=x").contains("There is no such parameter."));
         assert!(refused("is_active=maybe").contains("is_active: Choose true or false."));
     }
 
@@ -374,7 +461,8 @@ mod tests {
         fn a_state_survives_its_text(search in "[^\\p{Cc}]{0,40}", page in 1..u32::MAX, size in 1..=MAX_PAGE_SIZE, down in any::<bool>()) {
             let state = ListQuery {
                 search: search.trim().to_owned(),
-                filters: BTreeMap::from([("is_active".to_owned(), "false".to_owned())]),
+                filters: BTreeMap::from([("is_active".to_owned(), "false".to_owned()), ("total__gte".to_owned(), "1.50".to_owned())]),
+                expand: false,
                 ordering: vec![Order { field: "name".into(), descending: down }],
                 page,
                 page_size: size,

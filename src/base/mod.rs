@@ -4,6 +4,7 @@
 #[cfg(feature = "ssr")]
 pub mod column;
 pub mod country;
+pub mod date;
 pub mod error;
 /// Text folded for search and for keys that ignore case.
 #[cfg(feature = "ssr")]

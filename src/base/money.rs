@@ -1,12 +1,13 @@
-//! Exact decimals of a fixed scale: [`Money`], [`UnitPrice`], [`Percent`].
+//! Exact decimals of a fixed scale: [`Money`], [`UnitPrice`], [`Quantity`], [`Percent`].
 //!
 //! Each is an integer inside, so no value ever passes through a binary float, on the way to the database or back
 //! (DOMAIN.md, Money). Text is the only outside form: `"9.90"`, with a dot, without exponent or grouping.
+//!
+//! Arithmetic is done on `i128` units: the largest product, quantity × price × discount, has 31 digits and is exact
+//! there (`rust_decimal` stops at 28), so only results need a check of their range. It also weighs less in the browser.
 
 use std::fmt;
 use std::str::FromStr;
-
-use rust_decimal::Decimal;
 
 /// Why a text is no value of a decimal type; the sentence for the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +44,16 @@ fn parse_scaled(text: &str, scale: u32, max: i64) -> Result<i64, DecimalError> {
 
 /// Writes an integer of the given scale as plain decimal notation with at least `least` decimals.
 fn show_scaled(units: i64, scale: u32, least: u32) -> String {
-    let mut value = Decimal::new(units, scale).normalize();
-    if value.scale() < least {
-        value.rescale(least);
+    let sign = if units < 0 { "-" } else { "" };
+    let one = 10_u64.pow(scale);
+    let (whole, mut fraction, mut decimals) = (units.unsigned_abs() / one, units.unsigned_abs() % one, scale);
+    while decimals > least && fraction.is_multiple_of(10) {
+        (fraction, decimals) = (fraction / 10, decimals - 1);
     }
-    value.to_string()
+    match decimals as usize {
+        0 => format!("{sign}{whole}"),
+        width => format!("{sign}{whole}.{fraction:0width$}"),
+    }
 }
 
 /// Declares a decimal type of a fixed scale over `i64`.
@@ -63,9 +69,27 @@ macro_rules! decimal {
             /// The largest value, in units of the scale; the smallest is its negative.
             pub const MAX: i64 = $max;
 
-            /// The value as an exact decimal, for arithmetic.
-            pub fn decimal(self) -> Decimal {
-                Decimal::new(self.0, $scale)
+            /// Nothing; also the default.
+            pub const ZERO: Self = Self(0);
+
+            /// From units of the scale, as computed; `None` beyond [`Self::MAX`] either way.
+            pub fn from_units(units: i128) -> Option<Self> {
+                i64::try_from(units).ok().filter(|units| (-Self::MAX..=Self::MAX).contains(units)).map(Self)
+            }
+
+            /// Units of the scale, wide enough to multiply.
+            pub fn units(self) -> i128 {
+                self.0.into()
+            }
+
+            /// Whether this is exactly zero.
+            pub fn is_zero(self) -> bool {
+                self.0 == 0
+            }
+
+            /// Whether this is above zero.
+            pub fn is_positive(self) -> bool {
+                self.0 > 0
             }
         }
 
@@ -116,8 +140,27 @@ decimal! {
     Money, scale 2, max 999_999_999_999_999, shows 2;
     /// The price of one unit (×10⁻⁴), up to 99 999 999 999.9999 either way.
     UnitPrice, scale 4, max 999_999_999_999_999, shows 2;
+    /// How much of a product (×10⁻³), up to 999 999 999.999 either way. A whole one shows no decimals: `3`.
+    Quantity, scale 3, max 999_999_999_999, shows 0;
     /// A rate in percent (×10⁻²): 19 % is `19.00`. Up to 100.
     Percent, scale 2, max 10_000, shows 2;
+}
+
+impl Money {
+    /// The exact sum, or `None` when it is beyond [`Money::MAX`].
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        Self::from_units(self.units() + other.units())
+    }
+
+    /// The exact difference, or `None` when it is beyond [`Money::MAX`].
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        Self::from_units(self.units() - other.units())
+    }
+
+    /// The exact sum of all, or `None` when it is beyond [`Money::MAX`]; only the result has to fit, in any order.
+    pub fn checked_sum(amounts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        Self::from_units(amounts.into_iter().map(Self::units).sum())
+    }
 }
 
 /// Groups the whole part of a plain decimal in threes, for reading: `1284.50` becomes `1,284.50`.
@@ -154,6 +197,32 @@ mod tests {
     }
 
     #[test]
+    fn decimals_are_shown_as_far_as_they_say_something() {
+        assert_eq!(Money(0).to_string(), "0.00");
+        assert_eq!(Money(-5).to_string(), "-0.05");
+        assert_eq!(UnitPrice(99_000).to_string(), "9.90");
+        assert_eq!(UnitPrice(99_010).to_string(), "9.901");
+        assert_eq!(UnitPrice(1).to_string(), "0.0001");
+        assert_eq!(Quantity(0).to_string(), "0");
+        assert_eq!(Quantity(10_000).to_string(), "10");
+        assert_eq!(Quantity(1_250).to_string(), "1.25");
+        assert_eq!(Quantity(Quantity::MAX).to_string(), "999999999.999");
+        assert_eq!(Quantity(i64::MIN).to_string(), "-9223372036854775.808");
+    }
+
+    #[test]
+    fn sums_beyond_the_largest_amount_are_none() {
+        let (most, cent) = (Money(Money::MAX), Money(1));
+        assert_eq!(most.checked_sub(cent).and_then(|less| less.checked_add(cent)), Some(most));
+        assert_eq!(most.checked_add(cent), None);
+        assert_eq!(Money(-Money::MAX).checked_sub(cent), None);
+        assert_eq!(Money(i64::MAX).checked_add(Money(i64::MAX)), None);
+        assert_eq!(Money::checked_sum([most, most]), None);
+        assert_eq!(Money::checked_sum([most, cent, Money(-1)]), Some(most));
+        assert_eq!(Money::checked_sum([]), Some(Money::ZERO));
+    }
+
+    #[test]
     fn anything_else_is_refused_with_a_reason() {
         for text in ["", " ", ".", "1.", ".5", "1e3", "NaN", "inf", "1,000", "--1", "+1", "1_000", "0x10", "１"] {
             let refused = text.parse::<UnitPrice>();
@@ -161,6 +230,7 @@ mod tests {
         }
         assert_eq!("1.00001".parse::<UnitPrice>(), Err(DecimalError("Use at most 4 decimals.".into())));
         assert_eq!("100.01".parse::<Percent>(), Err(DecimalError("Enter at most 100.".into())));
+        assert_eq!("1000000000".parse::<Quantity>(), Err(DecimalError("Enter at most 999999999.999.".into())));
         assert!("9".repeat(60).parse::<Money>().is_err());
         assert_eq!(format!("1.50{}", "0".repeat(60)).parse(), Ok(Money(150)));
     }
@@ -178,6 +248,8 @@ mod tests {
             let price = UnitPrice(units);
             prop_assert_eq!(price.to_string().parse(), Ok(price));
             prop_assert_eq!(serde_json::from_str::<UnitPrice>(&serde_json::to_string(&price).unwrap()).unwrap(), price);
+            let quantity = Quantity(units % (Quantity::MAX + 1));
+            prop_assert_eq!(quantity.to_string().parse(), Ok(quantity));
         }
 
         #[test]

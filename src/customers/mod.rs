@@ -89,9 +89,8 @@ impl Input for CustomerInput {
 
 /// The list of customers.
 pub const LISTING: Listing = Listing {
-    path: "/customers",
-    fields: CustomerInput::FIELDS,
     ordering: &["name", "code", "email", "created_at", "updated_at"],
     default: "name",
     searched: "name, code, e-mail, phone and city",
+    ..Listing::new("/customers", CustomerInput::FIELDS)
 };

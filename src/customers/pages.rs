@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::rpc::{create_customer, delete_customer, list_customers, new_customer, read_customer, update_customer};
 use super::{CustomerId, LISTING};
 use crate::ui::page::ActiveBadge;
-use crate::ui::records::{Calls, Pages};
+use crate::ui::records::{Calls, Pages, RecordCalls};
 use crate::ui::table::{ACTIVE, Column};
 
 /// `/customers` and below.
@@ -13,7 +13,7 @@ pub static PAGES: Pages = Pages {
     resource: "customers",
     one: "customer",
     title: "Customers",
-    code: "code",
+    aside: "code",
     purpose: "Customers are who orders. Add one by hand, or let a script send them over the API.",
     listing: &LISTING,
     columns: &[
@@ -21,14 +21,7 @@ pub static PAGES: Pages = Pages {
             order: "name",
             label: "Name",
             class: "name",
-            cell: |row| {
-                view! {
-                    <a class="key" href=PAGES.href(row.id)>
-                        <bdi>{row.text("name")}</bdi>
-                    </a>
-                }
-                .into_any()
-            },
+            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
         },
         Column { order: "code", label: "Code", class: "code muted", cell: |row| row.text("code").into_any() },
         Column {
@@ -46,13 +39,16 @@ pub static PAGES: Pages = Pages {
             cell: |row| view! { <ActiveBadge active=row.is("is_active") /> }.into_any(),
         },
     ],
+    tabs: &[],
     filters: &[ACTIVE],
     calls: Calls {
         list: |query| Box::pin(list_customers(query)),
-        read: |id| Box::pin(read_customer(CustomerId(id))),
-        new: || Box::pin(new_customer()),
-        create: |once, form| Box::pin(create_customer(once, form)),
-        update: |id, version, form| Box::pin(update_customer(CustomerId(id), version, form)),
         delete: |id, version| Box::pin(delete_customer(CustomerId(id), version)),
+        record: Some(RecordCalls {
+            read: |id, within| Box::pin(read_customer(CustomerId(id), within)),
+            new: || Box::pin(new_customer()),
+            create: |once, form| Box::pin(create_customer(once, form)),
+            update: |id, version, form| Box::pin(update_customer(CustomerId(id), version, form)),
+        }),
     },
 };

@@ -20,10 +20,10 @@ pub async fn list_customers(query: String) -> Result<Page<Row>, Error> {
     calls::list::<Entity>(&query).await
 }
 
-/// A customer with its history.
+/// A customer with its history, and its neighbours in the list that `within` describes.
 #[server(prefix = "/-", endpoint = "customers/read", input = GetUrl)]
-pub async fn read_customer(id: CustomerId) -> Result<Detail<Row>, Error> {
-    calls::read::<Entity>(id.0).await
+pub async fn read_customer(id: CustomerId, within: String) -> Result<Detail<Row>, Error> {
+    calls::read::<Entity>(id.0, &within).await
 }
 
 /// The one-time key of a form for a new customer.

@@ -40,26 +40,58 @@ const SHOWN: u64 = 100;
 
 /// What a command was done to.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject {
+pub struct Subject<'a> {
     pub resource: &'static str,
     pub id: i64,
     pub command: &'static str,
     /// Before and after; absent where there is none.
     pub versions: (Option<i64>, Option<i64>),
+    /// Why, in the caller's words.
+    pub reason: Option<&'a str>,
 }
 
 /// Writes the event of a command into its transaction. `changes` maps field names to `[before, after]`.
 ///
 /// # Errors
 /// When it cannot be written; the command must fail with it.
-pub async fn record(transaction: &DatabaseTransaction, caller: &Caller, subject: Subject, changes: Json) -> Result<()> {
+pub async fn record(
+    transaction: &DatabaseTransaction,
+    caller: &Caller,
+    subject: Subject<'_>,
+    changes: Json,
+) -> Result<()> {
+    Entity::insert(row(caller, subject, changes)).exec_without_returning(transaction).await?;
+    Ok(())
+}
+
+/// How many events go into one statement.
+const BATCH: usize = 1_000;
+
+/// Writes the events of a command that was done to many.
+///
+/// # Errors
+/// When they cannot be written; the command must fail with them.
+pub async fn record_all(transaction: &DatabaseTransaction, events: Vec<ActiveModel>) -> Result<()> {
+    let mut events = events.into_iter();
+    loop {
+        let batch: Vec<_> = events.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
+        Entity::insert_many(batch).exec_without_returning(transaction).await?;
+    }
+    Ok(())
+}
+
+/// The event of a command as a row, for those who write many at once.
+pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json) -> ActiveModel {
     let (actor_kind, actor_id, actor_name) = match &caller.actor {
         Actor::Anonymous => ("anonymous", None, "Anonymous"),
         Actor::User { id, name, .. } => ("user", Some(*id), name.as_str()),
         Actor::Token { id, name, .. } => ("token", Some(*id), name.as_str()),
         Actor::System => ("system", None, "Kontor"),
     };
-    Entity::insert(ActiveModel {
+    ActiveModel {
         at: Set(now()),
         actor_kind: Set(actor_kind.into()),
         actor_id: Set(actor_id),
@@ -69,14 +101,12 @@ pub async fn record(transaction: &DatabaseTransaction, caller: &Caller, subject:
         resource: Set(subject.resource.into()),
         record_id: Set(subject.id),
         command: Set(subject.command.into()),
+        reason: Set(subject.reason.map(str::to_owned)),
         version_before: Set(subject.versions.0),
         version_after: Set(subject.versions.1),
         changes: Set(changes),
         ..Default::default()
-    })
-    .exec_without_returning(transaction)
-    .await?;
-    Ok(())
+    }
 }
 
 /// The fields in which two sets of values differ, as `[before, after]`; an absent set counts as all blank.

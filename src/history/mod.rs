@@ -18,7 +18,7 @@ pub struct Event {
     pub actor: String,
     /// `user`, `token` or `system`.
     pub actor_kind: String,
-    /// `web`, `api` or `cli`.
+    /// `web`, `api`, `cli` or `import`.
     pub door: String,
     pub request_id: String,
     pub command: String,
@@ -34,4 +34,14 @@ pub struct Event {
 pub struct Detail<R> {
     pub record: R,
     pub events: Vec<Event>,
+    /// Its neighbours in the list it was opened from.
+    #[serde(default)]
+    pub beside: Beside,
+}
+
+/// The pages of the records before and after one in a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    pub previous: Option<String>,
+    pub next: Option<String>,
 }

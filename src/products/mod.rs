@@ -60,9 +60,8 @@ impl Input for ProductInput {
 
 /// The list of products.
 pub const LISTING: Listing = Listing {
-    path: "/products",
-    fields: ProductInput::FIELDS,
     ordering: &["name", "sku", "category", "price", "created_at", "updated_at"],
     default: "name",
     searched: "name, SKU, category and barcode",
+    ..Listing::new("/products", ProductInput::FIELDS)
 };

@@ -7,7 +7,7 @@ use super::{LISTING, ProductId};
 use crate::base::listing::ListQuery;
 use crate::base::money::grouped;
 use crate::ui::page::ActiveBadge;
-use crate::ui::records::{Calls, Pages};
+use crate::ui::records::{Calls, Pages, RecordCalls};
 use crate::ui::table::{ACTIVE, Column, Filter};
 
 /// `/products` and below.
@@ -15,7 +15,7 @@ pub static PAGES: Pages = Pages {
     resource: "products",
     one: "product",
     title: "Products",
-    code: "sku",
+    aside: "sku",
     purpose: "Products are what is ordered, each with a SKU and a price.",
     listing: &LISTING,
     columns: &[
@@ -23,14 +23,7 @@ pub static PAGES: Pages = Pages {
             order: "name",
             label: "Name",
             class: "name",
-            cell: |row| {
-                view! {
-                    <a class="key" href=PAGES.href(row.id)>
-                        <bdi>{row.text("name")}</bdi>
-                    </a>
-                }
-                .into_any()
-            },
+            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
         },
         Column { order: "sku", label: "SKU", class: "code muted", cell: |row| row.text("sku").into_any() },
         Column {
@@ -62,13 +55,16 @@ pub static PAGES: Pages = Pages {
             cell: |row| view! { <ActiveBadge active=row.is("is_active") /> }.into_any(),
         },
     ],
+    tabs: &[],
     filters: &[ACTIVE, Filter::Exact { name: "category", label: "Category" }],
     calls: Calls {
         list: |query| Box::pin(list_products(query)),
-        read: |id| Box::pin(read_product(ProductId(id))),
-        new: || Box::pin(new_product()),
-        create: |once, form| Box::pin(create_product(once, form)),
-        update: |id, version, form| Box::pin(update_product(ProductId(id), version, form)),
         delete: |id, version| Box::pin(delete_product(ProductId(id), version)),
+        record: Some(RecordCalls {
+            read: |id, within| Box::pin(read_product(ProductId(id), within)),
+            new: || Box::pin(new_product()),
+            create: |once, form| Box::pin(create_product(once, form)),
+            update: |id, version, form| Box::pin(update_product(ProductId(id), version, form)),
+        }),
     },
 };

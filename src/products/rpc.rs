@@ -20,10 +20,10 @@ pub async fn list_products(query: String) -> Result<Page<Row>, Error> {
     calls::list::<Entity>(&query).await
 }
 
-/// A product with its history.
+/// A product with its history, and its neighbours in the list that `within` describes.
 #[server(prefix = "/-", endpoint = "products/read", input = GetUrl)]
-pub async fn read_product(id: ProductId) -> Result<Detail<Row>, Error> {
-    calls::read::<Entity>(id.0).await
+pub async fn read_product(id: ProductId, within: String) -> Result<Detail<Row>, Error> {
+    calls::read::<Entity>(id.0, &within).await
 }
 
 /// The one-time key of a form for a new product.

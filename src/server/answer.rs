@@ -154,6 +154,8 @@ struct Problem<'a> {
     errors: &'a FieldErrors,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     blockers: &'a [Blocker],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    allowed: &'a [String],
     /// The version stored now, when the request was decided on another.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<i64>,
@@ -171,6 +173,7 @@ impl<'a> Problem<'a> {
             code,
             errors: &error.errors,
             blockers: &error.blockers,
+            allowed: &error.allowed,
             version: error.stale.as_ref().map(|stale| stale.version),
         }
     }

@@ -1,12 +1,13 @@
 //! What the server functions of every module do, over any [`Resource`].
 
-use super::record::{Add, Expected, OnceKey, Resource, Stored};
+use super::record::{self, Add, Expected, OnceKey, Resource, Stored, View};
 use super::web::{access, go};
+use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Input, Typed};
 use crate::base::listing::{ListQuery, Page};
 use crate::base::record::Row;
-use crate::history::Detail;
+use crate::history::{Beside, Detail};
 
 /// One page of the list that `query` describes.
 ///
@@ -15,16 +16,32 @@ use crate::history::Detail;
 pub async fn list<R: Resource>(query: &str) -> Result<Page<Row>> {
     let access = access().await?;
     let page = R::list(&access, &ListQuery::parse(&R::LISTING, query)?).await?;
-    Ok(Page { count: page.count, results: page.results.into_iter().map(Stored::row).collect() })
+    Ok(page.map(Stored::row))
 }
 
-/// A record with its history.
+/// A record with its history, and its neighbours in the list that `within` describes.
 ///
 /// # Errors
 /// Those of [`Resource::detail`].
-pub async fn read<R: Resource>(id: i64) -> Result<Detail<Row>> {
-    let detail = R::detail(&access().await?, id).await?;
-    Ok(Detail { record: detail.record.row(), events: detail.events })
+pub async fn read<R: Resource>(id: i64, within: &str) -> Result<Detail<Row>> {
+    let access = access().await?;
+    let detail = R::detail(&access, id).await?;
+    let beside = neighbours::<R>(&access, id, within).await?;
+    Ok(Detail { record: detail.record.row(), events: detail.events, beside })
+}
+
+/// The neighbours of a record in the list it was opened from: the list's query, and `at` for the place in it. A query that
+/// makes no sense has none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn neighbours<R: Resource>(access: &Access<View<R>>, id: i64, within: &str) -> Result<Beside> {
+    let Some((list, at)) = within.rsplit_once("at=") else { return Ok(Beside::default()) };
+    let list = ListQuery::parse(&R::LISTING, list.trim_end_matches('&'));
+    match (list, at.parse()) {
+        (Ok(list), Ok(at)) => record::beside(access, &list, at, id).await,
+        _ => Ok(Beside::default()),
+    }
 }
 
 /// A one-time key for the form of a new record.

@@ -21,9 +21,26 @@ const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 /// How long a request waits for a connection, and a writer of another process for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Rows that refer to a record and stand in the way of deleting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference {
+    /// The resource they refer to.
+    pub to: &'static str,
+    pub table: &'static str,
+    pub column: &'static str,
+    /// The column that tells apart what is counted.
+    pub counted: &'static str,
+    /// What is counted, as people call it.
+    pub resource: &'static str,
+    /// The page that lists them, up to the id.
+    pub href: &'static str,
+}
+
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Database {
+    references: &'static [Reference],
+    currency: Arc<str>,
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
@@ -45,7 +62,7 @@ impl Database {
             Self::sqlite(url).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = counted(options(url, 10)).await?;
-            Ok(Self { reader: pool.0.clone(), writer: pool.0, statements: pool.1 })
+            Ok(Self::of(pool.0.clone(), pool.0, pool.1))
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
         }
@@ -74,7 +91,26 @@ impl Database {
         read.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("query_only", "on"));
         let mut reader = sea_orm::Database::connect(read).await?;
         count(&mut reader, &statements);
-        Ok(Self { reader, writer, statements })
+        Ok(Self::of(reader, writer, statements))
+    }
+
+    fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<AtomicU64>) -> Self {
+        Self { references: &[], currency: Arc::from("EUR"), reader, writer, statements }
+    }
+
+    /// The same database, with what stands in the way of deleting its records and the company's currency (ISO 4217).
+    pub fn knowing(self, references: &'static [Reference], currency: &str) -> Self {
+        Self { references, currency: Arc::from(currency), ..self }
+    }
+
+    /// The company's currency, as ISO 4217.
+    pub fn currency(&self) -> Arc<str> {
+        Arc::clone(&self.currency)
+    }
+
+    /// What stands in the way of deleting records.
+    pub fn references(&self) -> &'static [Reference] {
+        self.references
     }
 
     /// Where reads go.

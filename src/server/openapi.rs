@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
 use super::AppState;
-use super::record::Resource;
+use super::record::{Described, Resource};
 use crate::base::Error;
 use crate::base::form::{Field, Input, Kind};
 use crate::base::listing::MAX_PAGE_SIZE;
@@ -34,17 +34,20 @@ impl Document {
     /// Adds the calls and shapes of one resource.
     pub fn describe<R: Resource>(&mut self) {
         let (name, singular) = (R::NAME, R::SINGULAR);
-        let schema = capitalised(singular);
+        let schema: String = singular.split(' ').map(capitalised).collect();
         self.tags.push(json!({ "name": name }));
-        self.schemas.insert(schema.clone(), read_schema(R::Input::FIELDS));
-        self.schemas.insert(format!("{schema}Input"), input_schema(R::Input::FIELDS, true));
-        self.schemas.insert(format!("{schema}Patch"), input_schema(R::Input::FIELDS, false));
+        let described = R::described();
+        self.schemas.insert(schema.clone(), read_schema(R::Input::FIELDS, &described));
+        for (kind, whole) in [("Input", true), ("Patch", false)] {
+            let schema_of_kind = input_schema(R::Input::FIELDS, whole, described.written.clone());
+            self.schemas.insert(format!("{schema}{kind}"), schema_of_kind);
+        }
         self.schemas.insert(format!("{schema}Page"), page_schema(&schema));
         let one = |status: &str, said: &str| json!({ status: record_response(&schema, said) });
         let body = |kind: &str| json!({ "required": true, "content": json_content(&format!("{schema}{kind}")) });
         let operation = |verb: &str, action: &str, summary: String| {
             json!({ "tags": [name], "operationId": format!("{name}.{verb}"), "summary": summary,
-                    "description": format!("Needs the permission `{name}.{action}`.") })
+                    "description": format!("Needs the permission `{}`.", R::permission(action)) })
         };
         let write = |mut operation: Value, kind: &str, responses: Value, refused: &[u16]| {
             if !kind.is_empty() {
@@ -99,6 +102,11 @@ impl Document {
         );
     }
 
+    /// Adds descriptions of single operations, by path.
+    pub fn add(&mut self, paths: impl IntoIterator<Item = (String, Value)>) {
+        self.paths.extend(paths);
+    }
+
     /// The whole document.
     pub fn finished(&self) -> Value {
         let mut schemas = self.schemas.clone();
@@ -109,7 +117,7 @@ impl Document {
                 "title": "Kontor",
                 "version": env!("CARGO_PKG_VERSION"),
                 "license": { "name": "MIT", "identifier": "MIT" },
-                "description": "Customers and products of an order desk. Every path answers with and without the slash at its end, \
+                "description": "Customers, products and orders of an order desk. Every path answers with and without the slash at its end, \
                     and under `/api/v1/` as well. Decimals are strings, times are RFC 3339 in UTC. Unknown fields and \
                     parameters are refused.",
             },
@@ -130,6 +138,13 @@ impl Document {
             },
         })
     }
+}
+
+/// The description of one operation outside the uniform ones of a resource.
+pub fn operation(tag: &str, id: &str, summary: &str, permission: &str, refused: &[u16], ok: Value) -> Value {
+    json!({ "tags": [tag], "operationId": id, "summary": summary,
+            "description": format!("Needs the permission `{permission}`."),
+            "responses": responses_with(json!({ "200": ok }), refused) })
 }
 
 fn capitalised(word: &str) -> String {
@@ -172,25 +187,33 @@ fn list_parameters<R: Resource>() -> Value {
             json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": crate::base::listing::PAGE_SIZE }),
         ),
         query(
+            "ordering",
+            &format!("Names out of {orders}, separated by commas, each with `-` to turn it around."),
+            json!({ "type": "string", "default": listing.default }),
+        ),
+    ];
+    if !listing.searched.is_empty() {
+        parameters.push(query(
             "search",
             &format!(
                 "Every word must occur in {}; quotes keep a phrase together; case and accents do not count.",
                 listing.searched
             ),
             json!({ "type": "string", "maxLength": 200 }),
-        ),
-        query(
-            "ordering",
-            &format!("Names out of {orders}, separated by commas, each with `-` to turn it around."),
-            json!({ "type": "string", "default": listing.default }),
-        ),
-    ];
-    for field in listing.fields.iter().filter_map(|field| listing.filter(field.name)) {
-        parameters.push(query(
-            field.name,
-            "Only rows with exactly this value.",
-            json!({ "type": plain_type(field.kind).0 }),
         ));
+    }
+    if let Some(expands) = listing.expands {
+        let schema = json!({ "type": "string", "enum": [expands] });
+        parameters.push(query("expand", &format!("Let every row carry its {expands}."), schema));
+    }
+    for field in listing.filters() {
+        let schema = json!({ "type": plain_type(field.kind).0 });
+        parameters.push(query(field.name, "Only rows with exactly this value.", schema.clone()));
+        if field.kind.is_ordered() {
+            let (least, most) = (format!("{}__gte", field.name), format!("{}__lte", field.name));
+            parameters.push(query(&least, "Only rows with at least this value.", schema.clone()));
+            parameters.push(query(&most, "Only rows with at most this value.", schema));
+        }
     }
     Value::Array(parameters)
 }
@@ -207,10 +230,20 @@ fn plain_type(kind: Kind) -> (&'static str, Value) {
         Kind::Whole { min, max } => ("integer", json!({ "minimum": min, "maximum": max })),
         Kind::Money | Kind::Percent => ("string", decimal(2)),
         Kind::UnitPrice => ("string", decimal(4)),
+        Kind::Quantity => ("string", decimal(3)),
+        Kind::Date => ("string", json!({ "format": "date", "examples": ["2026-11-24"] })),
+        Kind::Choice(choices) => {
+            ("string", json!({ "enum": choices.iter().map(|(value, _)| *value).collect::<Vec<_>>() }))
+        }
+        Kind::Reference(resource) => (
+            "integer",
+            json!({ "format": "int64", "minimum": 1, "description": format!("The id of one of the {resource}.") }),
+        ),
     }
 }
 
-fn field_schema(field: &Field) -> Value {
+/// The schema of one value.
+pub fn field_schema(field: &Field) -> Value {
     let (plain, more) = plain_type(field.kind);
     let nullable = !field.required && !matches!(field.kind, Kind::Flag { .. });
     let mut schema = more;
@@ -222,9 +255,10 @@ fn field_schema(field: &Field) -> Value {
     schema
 }
 
-fn input_schema(fields: &[Field], whole: bool) -> Value {
-    let properties: Map<String, Value> =
-        fields.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
+/// The schema of an input: its table of rules, and what it has beyond it.
+pub fn input_schema(fields: &[Field], whole: bool, more: Map<String, Value>) -> Value {
+    let own = fields.iter().map(|field| (field.name.to_owned(), field_schema(field)));
+    let properties: Map<String, Value> = own.chain(more).collect();
     let required: Vec<_> =
         fields.iter().filter(|field| field.required && field.suggested.is_empty()).map(|field| field.name).collect();
     let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
@@ -234,13 +268,17 @@ fn input_schema(fields: &[Field], whole: bool) -> Value {
     schema
 }
 
-fn read_schema(fields: &[Field]) -> Value {
+fn read_schema(fields: &[Field], described: &Described) -> Value {
     let time = json!({ "type": "string", "format": "date-time", "readOnly": true });
     let number = json!({ "type": "integer", "format": "int64", "readOnly": true });
     let mut properties = Map::from_iter([("id".to_owned(), number.clone()), ("version".to_owned(), number)]);
     properties.extend(fields.iter().map(|field| (field.name.to_owned(), field_schema(field))));
-    properties.extend([("created_at".to_owned(), time.clone()), ("updated_at".to_owned(), time)]);
-    let required: Vec<_> = properties.keys().cloned().collect();
+    properties.extend(described.read.clone());
+    if !described.without_times {
+        properties.extend([("created_at".to_owned(), time.clone()), ("updated_at".to_owned(), time)]);
+    }
+    let single = |name: &String| described.single.contains(&name.as_str());
+    let required: Vec<_> = properties.keys().filter(|name| !single(name)).cloned().collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
@@ -270,6 +308,7 @@ fn problem_schema() -> Value {
             "errors": { "type": "object", "description": "Messages by field.",
                         "additionalProperties": { "type": "array", "items": text } },
             "version": { "type": "integer", "description": "With 412: the version stored now." },
+            "allowed": { "type": "array", "items": text, "description": "With 409: the commands that could be given." },
             "blockers": { "type": "array", "description": "With 409: what stands in the way.", "items": {
                 "type": "object",
                 "properties": { "resource": text, "count": { "type": "integer" }, "href": text },

@@ -3,27 +3,31 @@
 //! A module says which columns its values go to and which rules only the database knows; everything else is here, once,
 //! for the web app, the REST API and the command line.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Asterisk, ExprTrait, Func, LikeExpr};
-use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, Order as Direction, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query};
+use sea_orm::{
+    Condition, DatabaseConnection, DatabaseTransaction, IntoActiveModel, Order as Direction, QueryOrder, QuerySelect,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::access::gate::{Access, Permission};
 use crate::base::error::{Blocker, Code};
-use crate::base::form::{Field, Input, Kind};
-use crate::base::listing::{ListQuery, Listing, Page};
-use crate::base::money::{Money, Percent, UnitPrice};
+use crate::base::form::{Given, Input, Kind};
+use crate::base::listing::{Comparison, ListQuery, Listing, Page, encoded};
+use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::{Record, Row};
-use crate::base::time::stored::{Timestamp, now};
+use crate::base::time::stored::{Day, Timestamp, now};
 use crate::base::{Error, Result, fold};
-use crate::history::Detail;
 use crate::history::entity::{self as history, Subject};
+use crate::history::{Beside, Detail};
+use crate::server::database::Reference;
 
 pub mod once;
 pub mod series;
@@ -47,7 +51,7 @@ macro_rules! permission {
     ($($marker:ident => $action:literal),+) => {$(
         impl<R: Resource> Permission for $marker<R> {
             fn code() -> String {
-                format!("{}.{}", R::NAME, $action)
+                R::permission($action)
             }
         }
     )+};
@@ -87,6 +91,19 @@ where
     }
 }
 
+/// Properties, as JSON Schema, that a resource has beyond its table of rules.
+#[derive(Debug, Clone, Default)]
+pub struct Described {
+    /// Of a record as it is read.
+    pub read: Map<String, Json>,
+    /// Those of them that only a single record has, not one in a list.
+    pub single: Vec<&'static str>,
+    /// Of an input.
+    pub written: Map<String, Json>,
+    /// Whether a record says nothing of when it was made and changed.
+    pub without_times: bool,
+}
+
 /// The version a change was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -98,7 +115,7 @@ pub enum Expected {
 impl Expected {
     /// # Errors
     /// `Stale` with what is stored now, when that is another version.
-    fn check(self, stored: &impl Stored) -> Result<()> {
+    pub fn check(self, stored: &impl Stored) -> Result<()> {
         match self {
             Expected::Version(version) if version != stored.version() => {
                 Err(Error::stale(stored.version(), stored.values()))
@@ -121,9 +138,16 @@ pub trait Resource:
     /// One of them, in a sentence.
     const SINGULAR: &'static str;
     const LISTING: Listing;
+    /// The value of the input that is a list of inputs of its own, such as an order's `items`.
+    const NESTED: Option<&'static str> = None;
 
     type Record: Stored;
     type Input: Input;
+
+    /// The permission an action needs: `view`, `add`, `change` or `delete`.
+    fn permission(action: &str) -> String {
+        format!("{}.{action}", Self::NAME)
+    }
 
     /// The record of a row.
     fn read(row: Self::Model) -> Self::Record;
@@ -140,9 +164,23 @@ pub trait Resource:
         async { Ok(()) }
     }
 
-    /// What stands in the way of deleting a record.
-    fn blockers(_transaction: &DatabaseTransaction, _id: i64) -> impl Future<Output = Result<Vec<Blocker>>> + Send {
-        async { Ok(Vec::new()) }
+    /// What the description of the API says beyond the table of rules: properties of the record as it is read, and of its
+    /// input.
+    fn described() -> Described {
+        Described::default()
+    }
+
+    /// A filter that compares something other than a column of its own name.
+    fn narrowed(_filter: &str, _value: &str) -> Option<Condition> {
+        None
+    }
+
+    /// Takes out of nested values what a client read and sends back unchanged although nobody writes it.
+    ///
+    /// # Errors
+    /// `Invalid` at what was changed and cannot be.
+    fn returned(_stored: &Self::Record, _given: &mut [(String, Given)]) -> Result<()> {
+        Ok(())
     }
 
     /// One page of a list: one count, one select.
@@ -150,28 +188,7 @@ pub trait Resource:
     /// # Errors
     /// `NotFound` for a page after the last.
     fn list(access: &Access<View<Self>>, query: &ListQuery) -> impl Future<Output = Result<Page<Self::Record>>> + Send {
-        async move {
-            let narrowed = Self::find().filter(narrowing::<Self>(query)?);
-            let count: i64 = narrowed
-                .clone()
-                .select_only()
-                .expr(Func::count(Expr::col(Asterisk)))
-                .into_tuple()
-                .one(access.reader())
-                .await?
-                .unwrap_or_default();
-            let count = u64::try_from(count).unwrap_or_default();
-            if query.page > 1 && query.offset() >= count {
-                return Err(Error::new(Code::NotFound, format!("There is no page {}.", query.page)));
-            }
-            let mut ordered = narrowed;
-            for order in query.order(&Self::LISTING) {
-                let direction = if order.descending { Direction::Desc } else { Direction::Asc };
-                ordered = ordered.order_by(sorting::<Self>(&order.field)?, direction);
-            }
-            let rows = ordered.offset(query.offset()).limit(u64::from(query.page_size)).all(access.reader()).await?;
-            Ok(Page { count, results: rows.into_iter().map(Self::read).collect() })
-        }
+        page_of::<Self>(access, query)
     }
 
     /// One record. One statement.
@@ -189,7 +206,8 @@ pub trait Resource:
     fn detail(access: &Access<View<Self>>, id: i64) -> impl Future<Output = Result<Detail<Self::Record>>> + Send {
         async move {
             let record = find::<Self>(access.reader(), id).await?;
-            Ok(Detail { record, events: history::of(access.reader(), Self::NAME, id).await? })
+            let events = history::of(access.reader(), Self::NAME, id).await?;
+            Ok(Detail { record, events, beside: Beside::default() })
         }
     }
 
@@ -257,7 +275,7 @@ pub trait Resource:
             };
             let after = Self::read(row);
             let versions = (Some(before.version()), Some(after.version()));
-            let subject = Subject { resource: Self::NAME, id, command: "change", versions };
+            let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
             history::record(&transaction, access.caller(), subject, changes).await?;
             transaction.commit().await?;
@@ -279,23 +297,194 @@ pub trait Resource:
             let transaction = access.write().await?;
             let before = find::<Self>(&transaction, id).await?;
             expected.check(&before)?;
-            let blockers = Self::blockers(&transaction, id).await?;
-            if !blockers.is_empty() {
-                let detail = format!("This {} is in use and cannot be deleted.", Self::SINGULAR);
-                return Err(Error { blockers, ..Error::new(Code::Conflict, detail) });
-            }
-            let deleted = Self::delete_many().filter(unchanged::<Self>(&before)?).exec(&transaction).await?;
+            free::<Self>(&transaction, access, id).await?;
+            let deleted = match Self::delete_many().filter(unchanged::<Self>(&before)?).exec(&transaction).await {
+                Ok(deleted) => deleted,
+                Err(error) => {
+                    // Somebody may have begun to use it since it was found free.
+                    transaction.rollback().await?;
+                    free::<Self>(access.reader(), access, id).await?;
+                    return Err(error.into());
+                }
+            };
             if deleted.rows_affected == 0 {
                 return Err(overtaken::<Self>(&transaction, id).await);
             }
             let versions = (Some(before.version()), None);
-            let subject = Subject { resource: Self::NAME, id, command: "delete", versions };
+            let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
             let changes = history::difference(Some(&before.values()), None);
             history::record(&transaction, access.caller(), subject, changes).await?;
             transaction.commit().await?;
             Ok(before)
         }
     }
+}
+
+/// One page of the list of `R`: one statement counts and sums, one reads the rows.
+///
+/// # Errors
+/// `NotFound` for a page after the last.
+pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+    let tally = tally::<R>(access.reader(), query).await?;
+    if query.page > 1 && query.offset() >= tally.count {
+        return Err(Error::new(Code::NotFound, format!("There is no page {}.", query.page)));
+    }
+    let rows = ordered::<R>(query)?.offset(query.offset()).limit(u64::from(query.page_size));
+    let rows = rows.all(access.reader()).await?;
+    let results = rows.into_iter().map(R::read).collect();
+    Ok(Page { count: tally.count, results, tabs: tally.tabs, sum: tally.sum })
+}
+
+/// The active records that match a search, up to `limit`: first the one whose code it is, then those whose code begins with
+/// it, then by name. One statement.
+///
+/// # Errors
+/// `Invalid` for a text that cannot be searched.
+pub async fn matches<R: Resource>(
+    access: &Access<View<R>>,
+    text: &str,
+    code: &str,
+    limit: u64,
+) -> Result<Vec<R::Record>> {
+    let query = ListQuery::parse(&R::LISTING, &format!("is_active=true&search={}", encoded(text.trim())))?;
+    let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
+    let begins = fold::like(&key);
+    let begins = LikeExpr::new(begins.trim_start_matches('%')).escape('\\');
+    let rank = CaseStatement::new().case(code.eq(key), 0).case(code.into_expr().like(begins), 1).finally(2);
+    let rows = R::find()
+        .filter(narrowing::<R>(&query, None)?)
+        .order_by(Expr::Case(Box::new(rank)), Direction::Asc)
+        .order_by(sorting::<R>("name")?, Direction::Asc)
+        .order_by(column::<R>("id")?, Direction::Asc)
+        .limit(limit)
+        .all(access.reader())
+        .await?;
+    Ok(rows.into_iter().map(R::read).collect())
+}
+
+/// How far a record may have moved in its list since the list was read.
+const NEAR: u64 = 12;
+
+/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement; nothing
+/// when the list changed so much that the record is not there any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
+    let first = at.saturating_sub(NEAR + 1);
+    let ids: Vec<i64> = ordered::<R>(query)?
+        .select_only()
+        .column(column::<R>("id")?)
+        .offset(first)
+        .limit(2 * NEAR + 1)
+        .into_tuple()
+        .all(access.reader())
+        .await?;
+    let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
+    let (path, state) = (R::LISTING.path, query.query_string());
+    let href = |index: usize| {
+        let (id, at) = (ids.get(index)?, first + u64::try_from(index).ok()? + 1);
+        Some(format!("{path}/{id}?{state}{}at={at}", if state.is_empty() { "" } else { "&" }))
+    };
+    Ok(Beside { previous: index.checked_sub(1).and_then(href), next: href(index + 1) })
+}
+
+/// What there is to say about all rows of a list.
+struct Tally {
+    count: u64,
+    tabs: BTreeMap<String, u64>,
+    sum: Option<String>,
+}
+
+/// Amounts are summed in two parts, below and above this, so that no sum of a database overflows.
+const PART: i64 = 1_000_000;
+
+async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Tally> {
+    let listing = R::LISTING;
+    let mut select =
+        R::find().filter(narrowing::<R>(query, listing.tabs)?).select_only().expr(Func::count(Expr::col(Asterisk)));
+    let Some(tab) = listing.tabs else {
+        let count: i64 = select.into_tuple().one(reader).await?.unwrap_or_default();
+        return Ok(Tally { count: u64::try_from(count).unwrap_or_default(), tabs: BTreeMap::new(), sum: None });
+    };
+    let part = |of: fn(Expr) -> Expr| -> Result<FunctionCall> {
+        let amount = column::<R>(listing.summed.unwrap_or("id"))?.into_expr();
+        Ok(Func::cast_as(Func::sum(of(amount)), "BIGINT"))
+    };
+    select = select
+        .expr(part(|amount| amount.div(PART))?)
+        .expr(part(|amount| amount.modulo(PART))?)
+        .column(column::<R>(tab)?)
+        .group_by(column::<R>(tab)?.into_expr());
+    let groups: Vec<(i64, Option<i64>, Option<i64>, String)> = select.into_tuple().all(reader).await?;
+    let open = query.filters.get(tab);
+    let (mut count, mut sum, mut tabs) = (0, 0_i128, BTreeMap::from([(String::new(), 0)]));
+    for (rows, above, below, name) in groups {
+        let rows = u64::try_from(rows).unwrap_or_default();
+        *tabs.entry(String::new()).or_default() += rows;
+        if open.is_none_or(|open| *open == name) {
+            count += rows;
+            sum += i128::from(above.unwrap_or_default()) * i128::from(PART) + i128::from(below.unwrap_or_default());
+        }
+        tabs.insert(name, rows);
+    }
+    Ok(Tally { count, tabs, sum: listing.summed.map(|_| format!("{}.{:02}", sum / 100, sum % 100)) })
+}
+
+/// The rows of a list in their order, before they are cut into pages. Both databases take a blank for the largest value.
+fn ordered<R: Resource>(query: &ListQuery) -> Result<Select<R>> {
+    let mut rows = R::find().filter(narrowing::<R>(query, None)?);
+    for order in query.order(&R::LISTING) {
+        let direction = if order.descending { Direction::Desc } else { Direction::Asc };
+        let column = sorting::<R>(&order.field)?;
+        rows = if column.def().is_null() {
+            let blanks = if order.descending { NullOrdering::First } else { NullOrdering::Last };
+            rows.order_by_with_nulls(column, direction, blanks)
+        } else {
+            rows.order_by(column, direction)
+        };
+    }
+    Ok(rows)
+}
+
+/// Whether nothing refers to a record.
+///
+/// # Errors
+/// `Conflict` with what does, how often, and where it is listed.
+async fn free<R: Resource>(db: &impl ConnectionTrait, access: &Access<Delete<R>>, id: i64) -> Result<()> {
+    let blockers = blockers(db, access.references(), R::NAME, id).await?;
+    if blockers.is_empty() {
+        return Ok(());
+    }
+    let uses: Vec<_> = blockers.iter().map(|blocker| format!("{}: {}", blocker.resource, blocker.count)).collect();
+    let detail = format!("This {} is in use and cannot be deleted ({}).", R::SINGULAR, uses.join(", "));
+    Err(Error { blockers: blockers.into(), ..Error::new(Code::Conflict, detail) })
+}
+
+async fn blockers(
+    db: &impl ConnectionTrait,
+    references: &[Reference],
+    resource: &str,
+    id: i64,
+) -> Result<Vec<Blocker>> {
+    let mut blockers = Vec::new();
+    for reference in references.iter().filter(|reference| reference.to == resource) {
+        let select = Query::select()
+            .expr(Func::count_distinct(Expr::col(reference.counted)))
+            .from(reference.table)
+            .and_where(Expr::col(reference.column).eq(id))
+            .to_owned();
+        let row = db.query_one(&select).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        if count > 0 {
+            blockers.push(Blocker {
+                resource: reference.resource.into(),
+                count: u64::try_from(count).unwrap_or_default(),
+                href: format!("{}{id}", reference.href),
+            });
+        }
+    }
+    Ok(blockers)
 }
 
 /// Connects the columns of an entity with the fields of its input that have the same name and type: a row reads as the
@@ -330,12 +519,14 @@ pub fn searchable<const N: usize>(values: [Option<&String>; N]) -> String {
     fold::fold(&values.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n"))
 }
 
-/// The column of this name.
+/// The column of this name; a reference `customer` is kept in `customer_id`.
 ///
 /// # Errors
 /// `Internal`, as names come from tables of ours.
 pub fn column<R: Resource>(name: &str) -> Result<R::Column> {
-    R::Column::from_str(name).map_err(|_| Error::internal(format!("{} has no column {name}", R::NAME)))
+    R::Column::from_str(name)
+        .or_else(|_| R::Column::from_str(&format!("{name}_id")))
+        .map_err(|_| Error::internal(format!("{} has no column {name}", R::NAME)))
 }
 
 /// The column that orders by this name: the folded one where there is one.
@@ -343,42 +534,65 @@ fn sorting<R: Resource>(name: &str) -> Result<R::Column> {
     R::Column::from_str(&format!("{name}_key")).or_else(|_| column::<R>(name))
 }
 
-fn narrowing<R: Resource>(query: &ListQuery) -> Result<Condition> {
+/// What a list is narrowed to, but for the filter called `without`.
+fn narrowing<R: Resource>(query: &ListQuery, without: Option<&str>) -> Result<Condition> {
     let mut condition = Condition::all();
     for term in query.terms() {
         let pattern = LikeExpr::new(fold::like(&fold::fold(&term))).escape('\\');
         condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
     }
-    for (name, value) in &query.filters {
-        let field = R::LISTING.filter(name).ok_or_else(|| Error::internal(format!("no filter {name}")))?;
-        condition = condition.add(equals::<R>(field, value)?);
+    for (name, value) in query.filters.iter().filter(|(name, _)| without != Some(name.as_str())) {
+        condition = match R::narrowed(name, value) {
+            Some(narrowed) => condition.add(narrowed),
+            None => condition.add(compared::<R>(name, value)?),
+        };
     }
     Ok(condition)
 }
 
-fn equals<R: Resource>(field: &Field, value: &str) -> Result<Expr> {
+fn compared<R: Resource>(name: &str, value: &str) -> Result<Expr> {
+    let (field, comparison) =
+        R::LISTING.filter(name).ok_or_else(|| Error::internal(format!("{} has no filter {name}", R::NAME)))?;
     if field.unique {
         return Ok(column::<R>(&format!("{}_key", field.name))?.eq(fold::key(value)));
     }
-    let wrong = |e: String| Error::field(field.name, e);
-    let value: Value = match field.kind {
-        Kind::Flag { .. } => (value == "true").into(),
-        Kind::Whole { .. } => value.parse::<i64>().map_err(|e| wrong(e.to_string()))?.into(),
-        Kind::Money => value.parse::<Money>().map_err(|e| wrong(e.to_string()))?.into(),
-        Kind::UnitPrice => value.parse::<UnitPrice>().map_err(|e| wrong(e.to_string()))?.into(),
-        Kind::Percent => value.parse::<Percent>().map_err(|e| wrong(e.to_string()))?.into(),
-        Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country => value.into(),
-    };
-    Ok(column::<R>(field.name)?.eq(value))
+    let (column, value) = (column::<R>(field.name)?, operand(field.kind, value)?);
+    Ok(match comparison {
+        Comparison::Equal => column.eq(value),
+        Comparison::AtLeast => column.gte(value),
+        Comparison::AtMost => column.lte(value),
+    })
 }
 
-async fn find<R: Resource>(db: &impl ConnectionTrait, id: i64) -> Result<R::Record> {
+/// A filter's value in the type of its column.
+fn operand(kind: Kind, value: &str) -> Result<Value> {
+    fn read<T: FromStr + Into<Value>>(text: &str) -> Result<Value> {
+        let value = text.parse::<T>().map_err(|_| Error::internal(format!("a filter kept {text:?}")))?;
+        Ok(value.into())
+    }
+    match kind {
+        Kind::Flag { .. } => Ok((value == "true").into()),
+        Kind::Whole { .. } | Kind::Reference(_) => read::<i64>(value),
+        Kind::Money => read::<Money>(value),
+        Kind::UnitPrice => read::<UnitPrice>(value),
+        Kind::Percent => read::<Percent>(value),
+        Kind::Quantity => read::<Quantity>(value),
+        Kind::Date => read::<Day>(value),
+        Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country | Kind::Choice(_) => Ok(value.into()),
+    }
+}
+
+/// The record with this id.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn find<R: Resource>(db: &impl ConnectionTrait, id: i64) -> Result<R::Record> {
     let row = R::find().filter(column::<R>("id")?.eq(id)).one(db).await?;
     row.map(R::read).ok_or_else(|| Error::not_found(R::SINGULAR))
 }
 
 /// The record that the form with this key already made.
-async fn made_before<R: Resource>(
+pub async fn made_before<R: Resource>(
     transaction: &DatabaseTransaction,
     access: &Access<Add<R>>,
     once: Option<&OnceKey>,
@@ -406,7 +620,7 @@ async fn insert<R: Resource>(
         once.spend(transaction, access.caller(), R::NAME, record.id()).await?;
     }
     let versions = (None, Some(record.version()));
-    let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions };
+    let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions, reason: None };
     let changes = history::difference(None, Some(&record.values()));
     history::record(transaction, access.caller(), subject, changes).await?;
     Ok(record)
@@ -432,7 +646,11 @@ async fn overtaken<R: Resource>(transaction: &DatabaseTransaction, id: i64) -> E
     }
 }
 
-fn demand_version<P>(access: &Access<P>, expected: Expected) -> Result<()> {
+/// Whether the caller said which version they decided on, if they must.
+///
+/// # Errors
+/// `PreconditionRequired`.
+pub fn demand_version<P>(access: &Access<P>, expected: Expected) -> Result<()> {
     if access.caller().requires_version && expected == Expected::Any {
         return Err(Error::new(
             Code::PreconditionRequired,

@@ -29,6 +29,7 @@ use crate::base::{Error, Result, json as written};
 pub struct Api {
     router: Router<AppState>,
     names: Vec<&'static str>,
+    reads: Vec<String>,
     document: openapi::Document,
 }
 
@@ -39,13 +40,21 @@ impl Api {
         self.router = answering(self.router, &list, || collection::<R>());
         self.router = answering(self.router, &one, || single::<R>());
         self.names.push(R::NAME);
+        self.reads.push(R::permission("view"));
         self.document.describe::<R>();
+        self
+    }
+
+    /// Serves more than a resource: these routes under the API, and their descriptions by path.
+    pub fn operations(mut self, router: Router<AppState>, paths: impl IntoIterator<Item = (String, Value)>) -> Self {
+        self.router = self.router.merge(router);
+        self.document.add(paths);
         self
     }
 
     /// The permissions to read everything that is served.
     pub fn readable(&self) -> Vec<String> {
-        self.names.iter().map(|name| format!("{name}.view")).collect()
+        self.reads.clone()
     }
 
     /// The OpenAPI document.
@@ -86,7 +95,11 @@ impl Api {
 }
 
 /// Mounts the same answers with and without the slash at the end.
-fn answering(router: Router<AppState>, path: &str, methods: impl Fn() -> MethodRouter<AppState>) -> Router<AppState> {
+pub fn answering(
+    router: Router<AppState>,
+    path: &str,
+    methods: impl Fn() -> MethodRouter<AppState>,
+) -> Router<AppState> {
     router.route(path, methods()).route(&format!("{path}/"), methods())
 }
 
@@ -102,7 +115,8 @@ fn single<R: Resource>() -> MethodRouter<AppState> {
         .options(|_: Access<View<R>>| allow("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"))
 }
 
-async fn allow(methods: &'static str) -> Response {
+/// Says which methods an address answers.
+pub async fn allow(methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
 }
 
@@ -190,17 +204,23 @@ fn tag(record: &impl Stored) -> String {
     format!("\"v{}\"", record.version())
 }
 
-fn shown(status: StatusCode, record: &impl Stored) -> Response {
-    (status, [(ETAG, tag(record))], Json(record)).into_response()
+/// A record with its entity tag.
+pub fn shown(status: StatusCode, record: &impl Stored) -> Response {
+    tagged(status, record, record)
+}
+
+/// Something about a record, with the record's entity tag.
+pub fn tagged(status: StatusCode, record: &impl Stored, body: &impl Serialize) -> Response {
+    (status, [(ETAG, tag(record))], Json(body)).into_response()
 }
 
 /// Takes the read-only fields out of a body, if they are sent back as they were read.
-fn writable<R: Resource>(stored: &R::Record, given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>> {
-    let stored = serde_json::to_value(stored).map_err(|e| Error::internal(e.to_string()))?;
+fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>> {
+    let stored = serde_json::to_value(record).map_err(|e| Error::internal(e.to_string()))?;
     let mut errors = FieldErrors::new();
     let mut fields = Vec::new();
     for (name, value) in given {
-        let own = R::Input::FIELDS.iter().any(|field| field.name == name);
+        let own = R::Input::FIELDS.iter().any(|field| field.name == name) || R::NESTED == Some(name.as_str());
         match stored.get(&name) {
             _ if own => fields.push((name, value)),
             Some(current) if Given::from(current.clone()) == value => {}
@@ -208,12 +228,16 @@ fn writable<R: Resource>(stored: &R::Record, given: Vec<(String, Given)>) -> Res
                 errors.insert(name, vec!["This field is read-only.".into()]);
             }
             None => {
-                let message = unknown(&name, R::Input::FIELDS.iter().map(|field| field.name));
+                let message = unknown(&name, R::Input::FIELDS.iter().map(|field| field.name).chain(R::NESTED));
                 errors.insert(name, vec![message]);
             }
         }
     }
-    if errors.is_empty() { Ok(fields) } else { Err(Error::fields(errors)) }
+    if !errors.is_empty() {
+        return Err(Error::fields(errors));
+    }
+    R::returned(record, &mut fields)?;
+    Ok(fields)
 }
 
 /// A page of a list as it is answered.
@@ -253,10 +277,12 @@ impl FromRequestParts<AppState> for Base {
 }
 
 /// The id in a path; anything that is none leads to nothing.
-struct RecordId<R>(Option<i64>, PhantomData<fn() -> R>);
+pub struct RecordId<R>(Option<i64>, PhantomData<fn() -> R>);
 
 impl<R: Resource> RecordId<R> {
-    fn get(&self) -> Result<i64> {
+    /// # Errors
+    /// `NotFound`.
+    pub fn get(&self) -> Result<i64> {
         self.0.ok_or_else(|| Error::not_found(R::SINGULAR))
     }
 }
@@ -272,7 +298,7 @@ impl<R: Resource> FromRequestParts<AppState> for RecordId<R> {
 }
 
 /// The version named by `If-Match`.
-struct IfMatch(Expected);
+pub struct IfMatch(pub Expected);
 
 impl FromRequestParts<AppState> for IfMatch {
     type Rejection = Error;
@@ -293,7 +319,7 @@ fn wrong_tag() -> Error {
 }
 
 /// A body that is one JSON object.
-struct JsonBody(Vec<(String, Given)>);
+pub struct JsonBody(pub Vec<(String, Given)>);
 
 impl FromRequest<AppState> for JsonBody {
     type Rejection = Error;

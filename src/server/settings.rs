@@ -24,7 +24,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 14] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
@@ -44,8 +44,9 @@ pub const SETTINGS: [Setting; 13] = [
     ),
     setting("trust_forwarded", "false", "Take the caller's address from X-Forwarded-For, behind a proxy that sets it."),
     setting("anonymous_api_read", "false", "Let anybody read over the API."),
+    setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
     setting("body_limit", "1048576", "The largest request body, in bytes."),
-    setting("form_limit", "262144", "The largest form, in bytes."),
+    setting("form_limit", "1048576", "The largest form, in bytes."),
     setting("request_timeout", "30", "Seconds until a request is given up with 503."),
     setting("shutdown_timeout", "10", "Seconds open requests get to finish when the server stops."),
     setting(
@@ -67,6 +68,7 @@ pub struct Settings {
     pub secure_cookies: bool,
     pub trust_forwarded: bool,
     pub anonymous_api_read: bool,
+    pub currency: String,
     pub body_limit: usize,
     pub form_limit: usize,
     pub request_timeout: Duration,
@@ -170,6 +172,9 @@ impl Settings {
             let known = ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme));
             known.then(|| text.to_owned())
         };
+        let currency = |text: &str| {
+            (text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())).then(|| text.to_owned())
+        };
         let public_url =
             said.read("public_url", address, "blank or an address that starts with http:// or https://")?;
         let over_tls = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
@@ -184,6 +189,7 @@ impl Settings {
             public_url,
             trust_forwarded: said.flag("trust_forwarded")?,
             anonymous_api_read: said.flag("anonymous_api_read")?,
+            currency: said.read("currency", currency, "three capital letters such as EUR")?,
             body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,
             form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
             request_timeout: seconds("request_timeout")?,

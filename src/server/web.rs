@@ -18,7 +18,7 @@ use axum::{Extension, Router};
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos::server_fn::axum::server_fn_paths;
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions};
 use tokio_util::task::LocalPoolHandle;
 use tower::ServiceExt;
 use tower_sessions::Session;
@@ -220,15 +220,19 @@ fn provide_page(state: &AppState) {
     }));
 }
 
-/// The pages, the server functions and the forms, for signed-in people.
-pub fn pages<V: IntoView + 'static>(state: &AppState, shell: Shell<V>) -> Router<AppState> {
+/// The pages at `routes`, the server functions and the forms, for signed-in people.
+pub fn pages<V: IntoView + 'static>(
+    state: &AppState,
+    shell: Shell<V>,
+    routes: &[AxumRouteListing],
+) -> Router<AppState> {
     let context = {
         let state = state.clone();
         move || provide_page(&state)
     };
     let (draw, renderers) = (leptos_axum::render_app_async_with_context(context, shell), state.renderers.clone());
     let draw = move |request: Request| pinned(renderers.clone(), draw.clone(), request);
-    let documents = Router::new().leptos_routes_with_handler(generate_route_list(shell), draw);
+    let documents = Router::new().leptos_routes_with_handler(routes.to_vec(), draw);
     let alone: Router = documents.clone().with_state(state.clone());
     documents
         .merge(server_functions(state).layer(axum::middleware::from_fn_with_state((state.clone(), alone), form)))

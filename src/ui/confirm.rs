@@ -9,7 +9,16 @@ use super::icon::{Icon, Shape};
 
 /// A button that opens a question. `href` leads to the page that asks the same without JavaScript.
 #[component]
-pub fn DeleteButton(href: String, #[prop(into)] what: String, children: ChildrenFn) -> impl IntoView {
+pub fn AskButton(
+    href: String,
+    /// What the button says.
+    label: &'static str,
+    shape: Shape,
+    /// The question.
+    #[prop(into)]
+    title: String,
+    children: ChildrenFn,
+) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
     let open = move |event: leptos::ev::MouseEvent| {
         if let Some(dialog) = dialog.get_untracked()
@@ -25,13 +34,16 @@ pub fn DeleteButton(href: String, #[prop(into)] what: String, children: Children
             dialog.close();
         }
     };
+    let id = format!("ask-{}", href.rsplit('/').next().unwrap_or_default());
     view! {
         <a class="btn danger" href=href on:click=open>
-            <Icon shape=Shape::Trash />
-            "Delete"
+            <Icon shape />
+            {label}
         </a>
-        <dialog node_ref=dialog class="dialog" aria-labelledby="delete-title">
-            <h2 id="delete-title">"Delete " <bdi>{what}</bdi> "?"</h2>
+        <dialog node_ref=dialog class="dialog" aria-labelledby=id.clone()>
+            <h2 id=id.clone()>
+                <bdi>{title}</bdi>
+            </h2>
             {children()}
             <button type="button" class="btn quiet close" on:click=close>
                 "Keep it"

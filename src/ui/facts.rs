@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::base::country;
+use crate::base::date::Date;
 use crate::base::form::{Field, Kind};
 use crate::base::money::grouped;
 
@@ -13,6 +14,13 @@ pub fn readable(kind: Kind, value: &Value) -> String {
         (_, Value::Null) => String::new(),
         (Kind::Flag { .. }, value) => if *value == Value::Bool(true) { "yes" } else { "no" }.into(),
         (Kind::Money | Kind::UnitPrice, Value::String(text)) => grouped(text),
+        (Kind::Date, Value::String(text)) => {
+            text.parse::<Date>().map_or_else(|_| text.clone(), |date| date.to_string())
+        }
+        (Kind::Choice(choices), Value::String(text)) => {
+            let known = choices.iter().find(|(value, _)| value == text);
+            known.map_or_else(|| text.clone(), |(_, label)| (*label).to_owned())
+        }
         (Kind::Percent, Value::String(text)) => format!("{text} %"),
         (Kind::Country, Value::String(code)) => country::name(code).map_or_else(|| code.clone(), str::to_owned),
         (_, Value::String(text)) => text.clone(),

@@ -82,10 +82,11 @@ impl Sending {
             let refused = answer.await.err();
             // The page may be gone by now, and its signals with it.
             self.pending.try_set(false);
-            if refused.is_some() {
-                focus("error-summary");
-            }
+            let failed = refused.is_some();
             self.found.try_set(refused);
+            if failed {
+                focus_drawn("error-summary");
+            }
         });
     }
 }
@@ -115,7 +116,7 @@ pub fn RecordForm(
             Ok(_) => sending.send(sent),
             Err(error) => {
                 sending.found.set(Some(error));
-                focus("error-summary");
+                focus_drawn("error-summary");
             }
         }
     };
@@ -203,7 +204,7 @@ fn FormBody(
 
 /// What is wrong, with a link to each field.
 #[component]
-fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl IntoView {
+pub fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl IntoView {
     move || {
         let error = found.get().filter(|error| error.code != Code::Stale)?;
         let links = fields
@@ -239,7 +240,14 @@ fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl Int
 
 /// Both values of every field in which the form and the stored record differ.
 #[component]
-fn Conflict(fields: &'static [Field], typed: RwSignal<Typed>, found: RwSignal<Option<Error>>) -> impl IntoView {
+pub fn Conflict(
+    fields: &'static [Field],
+    typed: RwSignal<Typed>,
+    found: RwSignal<Option<Error>>,
+    /// What else differs.
+    #[prop(optional)]
+    children: Option<ChildrenFn>,
+) -> impl IntoView {
     let hydrated = RwSignal::new(false);
     Effect::new(move || hydrated.set(true));
     move || {
@@ -292,6 +300,7 @@ fn Conflict(fields: &'static [Field], typed: RwSignal<Typed>, found: RwSignal<Op
                     <b>"Somebody else saved this meanwhile."</b>
                     " Nothing of yours is lost: it is still in the form. Compare, change what you want to keep, and save again."
                 </p>
+                {children.as_ref().map(|children| children())}
                 {(!same)
                     .then(|| {
                         view! {
@@ -324,7 +333,7 @@ fn said(field: &Field, value: &str) -> String {
 
 /// One field: label, control, help, and what is wrong with it.
 #[component]
-fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>) -> impl IntoView {
+pub fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>) -> impl IntoView {
     let id = format!("f-{}", field.name);
     let (help_id, error_id) = (format!("{id}-help"), format!("{id}-error"));
     let message = Memo::new(move |_| found.with(|error| Some(error.as_ref()?.errors.get(field.name)?.join(" "))));
@@ -361,8 +370,9 @@ fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Error>>
         kind => {
             let (control, mode) = match kind {
                 Kind::Email => ("email", "email"),
-                Kind::Whole { .. } => ("text", "numeric"),
-                Kind::Money | Kind::UnitPrice | Kind::Percent => ("text", "decimal"),
+                Kind::Date => ("date", "none"),
+                Kind::Whole { .. } | Kind::Reference(_) => ("text", "numeric"),
+                Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity => ("text", "decimal"),
                 _ => ("text", "text"),
             };
             let numeric = matches!(mode, "numeric" | "decimal");
@@ -421,7 +431,7 @@ pub(super) fn fields(event: &SubmitEvent) -> Option<Vec<(String, String)>> {
 }
 
 /// What the form that is being sent holds.
-fn sent_by(event: &SubmitEvent) -> Option<Sent> {
+pub(crate) fn sent_by(event: &SubmitEvent) -> Option<Sent> {
     let mut sent = Sent::default();
     for (name, value) in fields(event)? {
         match name.strip_prefix("form[").and_then(|name| name.strip_suffix(']')) {
@@ -449,13 +459,26 @@ fn put(field: &Field, value: &str) {
     }
 }
 
-/// Moves the focus to an element as soon as it is drawn.
-fn focus(id: &'static str) {
+/// Moves the focus to an element: now if it is there, so that no key is lost, else as soon as it is drawn.
+pub(crate) fn focus(id: impl Into<String>) {
+    let id = id.into();
+    if !focused(&id) {
+        request_animation_frame(move || {
+            focused(&id);
+        });
+    }
+}
+
+/// Whether the focus could be moved there.
+pub(crate) fn focused(id: &str) -> bool {
+    let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// Moves the focus to an element that is being drawn anew.
+pub(crate) fn focus_drawn(id: impl Into<String>) {
+    let id = id.into();
     request_animation_frame(move || {
-        let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
-        if let Some(element) = element {
-            // As above: without focus the message is still there to read.
-            let _ = element.focus();
-        }
+        focused(&id);
     });
 }

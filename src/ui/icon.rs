@@ -5,6 +5,14 @@ use leptos::prelude::*;
 /// A shape by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
+    Orders,
+    Print,
+    Up,
+    Down,
+    Copy,
+    Check,
+    Truck,
+    Undo,
     Customers,
     Products,
     Search,
@@ -20,6 +28,16 @@ pub enum Shape {
 impl Shape {
     const fn path(self) -> &'static str {
         match self {
+            Shape::Orders => "M4 4h16v16H4zM8 9h8M8 13h8M8 17h5",
+            Shape::Print => "M7 8V4h10v4M7 17H4V9h16v8h-3M7 14h10v6H7z",
+            Shape::Up => "m6 15 6-6 6 6",
+            Shape::Down => "m6 9 6 6 6-6",
+            Shape::Copy => "M9 9h11v11H9zM5 15H4V4h11v1",
+            Shape::Check => "M20 6 9 17l-5-5",
+            Shape::Truck => {
+                "M3 6h11v10H3zM14 10h4l3 3v3h-7zM7 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4M17 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4"
+            }
+            Shape::Undo => "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
             Shape::Customers => {
                 "M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8M22 21v-2a4 4 0 0 0-3-3.87M16 3.13a4 4 0 0 1 0 7.75"
             }

@@ -7,12 +7,13 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlElement};
 
 /// The keys and what they do.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 7] = [
     ("/", "Search this list"),
     ("n", "New"),
     ("e", "Edit"),
     ("j, k", "Next and previous row"),
     ("Enter", "Open the row"),
+    ("[, ]", "Previous and next record of the list"),
     ("?", "This list of keys"),
 ];
 
@@ -60,6 +61,8 @@ fn pressed(event: &KeyboardEvent, dialog: NodeRef<Dialog>) {
         "/" => focus(found("main input[type=search]").or_else(|| found("input[type=search]"))),
         "n" => click("[data-key=n]"),
         "e" => click("[data-key=e]"),
+        "[" => click("[data-key='[']"),
+        "]" => click("[data-key=']']"),
         "j" => walk(1),
         "k" => walk(-1),
         "?" => dialog.get_untracked().is_some_and(|dialog| dialog.show_modal().is_ok()),

@@ -4,6 +4,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
+use super::icon::{Icon, Shape};
+use crate::history::Beside;
+
 /// The address of the page, as a form of it says where it stands.
 pub fn use_here() -> impl Fn() -> String + Copy + Send + Sync + 'static {
     let location = use_location();
@@ -35,6 +38,9 @@ pub struct Crumb {
 pub fn Heading(
     #[prop(into)] title: String,
     #[prop(optional_no_strip)] crumb: Option<Crumb>,
+    /// The neighbours in the list the page was opened from.
+    #[prop(optional)]
+    beside: Beside,
     #[prop(optional, into)] badge: ViewFn,
     #[prop(optional, into)] actions: ViewFn,
 ) -> impl IntoView {
@@ -45,6 +51,7 @@ pub fn Heading(
                 view! {
                     <nav class="crumb" aria-label="Breadcrumb">
                         <a href=crumb.href>{crumb.label}</a>
+                        <Neighbours beside />
                     </nav>
                 }
             })}
@@ -55,6 +62,24 @@ pub fn Heading(
             {badge.run()}
             <div class="actions">{actions.run()}</div>
         </div>
+    }
+}
+
+/// Leads to the record before and after this one.
+#[component]
+fn Neighbours(beside: Beside) -> impl IntoView {
+    let link = |href: Option<String>, name: &'static str, key: &'static str, shape| {
+        href.map(|href| {
+            view! {
+                <a class="btn quiet small" href=href aria-label=name title=name data-key=key>
+                    <Icon shape />
+                </a>
+            }
+        })
+    };
+    view! {
+        {link(beside.previous, "Previous in the list", "[", Shape::Left)}
+        {link(beside.next, "Next in the list", "]", Shape::Right)}
     }
 }
 

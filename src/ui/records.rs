@@ -12,13 +12,13 @@ use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::{StaticSegment, path};
 
-use super::confirm::{DeleteButton, DeleteForm};
+use super::confirm::{AskButton, DeleteForm};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
 use super::icon::{Icon, Shape};
 use super::page::{ActiveBadge, Crumb, Heading};
 use super::problem::Problem;
-use super::table::{Column, Filter, List};
+use super::table::{Column, Filter, List, use_query_text};
 use super::timeline::Timeline;
 use crate::access::Me;
 use crate::base::form::{Field, Typed, shown, suggested};
@@ -26,7 +26,7 @@ use crate::base::listing::{Listing, Page};
 use crate::base::record::Row;
 use crate::base::{Error, Result};
 
-use crate::history::{Detail, Event};
+use crate::history::Detail;
 
 /// What a server function answers with, sooner or later.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -35,15 +35,23 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 #[derive(Clone, Copy)]
 pub struct Calls {
     pub list: fn(String) -> Answer<Page<Row>>,
-    pub read: fn(i64) -> Answer<Detail<Row>>,
+    /// Id and version.
+    pub delete: fn(i64, i64) -> Answer<()>,
+    /// Those of one record; absent where a module draws its records itself.
+    pub record: Option<RecordCalls>,
+}
+
+/// The server functions of one record.
+#[derive(Clone, Copy)]
+pub struct RecordCalls {
+    /// Id, and the query of the list it was opened from.
+    pub read: fn(i64, String) -> Answer<Detail<Row>>,
     /// The one-time key of a form for a new record.
     pub new: fn() -> Answer<String>,
     /// Key and values.
     pub create: fn(String, Typed) -> Answer<i64>,
     /// Id, version and values.
     pub update: fn(i64, i64, Typed) -> Answer<i64>,
-    /// Id and version.
-    pub delete: fn(i64, i64) -> Answer<()>,
 }
 
 /// What the records of a module look like.
@@ -54,12 +62,14 @@ pub struct Pages {
     pub one: &'static str,
     /// The heading of the list.
     pub title: &'static str,
-    /// The value that tells records of the same name apart.
-    pub code: &'static str,
+    /// The value that a search shows beside the name.
+    pub aside: &'static str,
     /// What the records are for, said while there are none.
     pub purpose: &'static str,
     pub listing: &'static Listing,
     pub columns: &'static [Column],
+    /// The values of the listing's tabs: value, and what the tab says.
+    pub tabs: &'static [(&'static str, &'static str)],
     pub filters: &'static [Filter],
     pub calls: Calls,
 }
@@ -77,7 +87,10 @@ impl Pages {
     }
 
     /// Asked before a form is shown that would be refused.
-    fn permitted(&self, action: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn permitted(&self, action: &str) -> Result<()> {
         if self.may(action) { Ok(()) } else { Err(Error::forbidden(&format!("{}.{action}", self.resource))) }
     }
 
@@ -87,24 +100,35 @@ impl Pages {
     }
 
     /// The address of one of the module's server functions.
-    fn action(&self, verb: &str) -> String {
+    pub fn action(&self, verb: &str) -> String {
         format!("/-/{}/{verb}", self.resource)
     }
 
-    fn crumb(&self) -> Option<Crumb> {
+    /// The list a record's page leads back to.
+    pub fn crumb(&self) -> Option<Crumb> {
         Some(Crumb { label: self.title, href: self.listing.path })
     }
 
-    fn fields(&self) -> &'static [Field] {
+    /// The rules of its input.
+    pub fn fields(&self) -> &'static [Field] {
         self.listing.fields
     }
 }
 
 /// The list and everything below it.
 #[component(transparent)]
-pub fn RecordRoutes(pages: &'static Pages) -> impl leptos_router::MatchNestedRoutes + Clone {
+pub fn RecordRoutes(
+    pages: &'static Pages,
+    /// What other modules know about a record, shown beneath its own values.
+    #[prop(optional)]
+    related: Option<Related>,
+) -> impl leptos_router::MatchNestedRoutes + Clone {
+    let around = move || {
+        provide_context(related);
+        view! { <Outlet /> }
+    };
     view! {
-        <ParentRoute path=StaticSegment(pages.resource) view=Outlet>
+        <ParentRoute path=StaticSegment(pages.resource) view=around>
             <Route path=path!("") view=move || view! { <ListPage pages /> } />
             <Route path=path!("new") view=move || view! { <NewPage pages /> } />
             <Route path=path!(":id") view=move || view! { <DetailPage pages /> } />
@@ -115,8 +139,9 @@ pub fn RecordRoutes(pages: &'static Pages) -> impl leptos_router::MatchNestedRou
     .into_inner()
 }
 
+/// The list, with its heading.
 #[component]
-fn ListPage(pages: &'static Pages) -> impl IntoView {
+pub fn ListPage(pages: &'static Pages) -> impl IntoView {
     let add = move || {
         pages.may("add").then(|| {
             view! {
@@ -134,16 +159,25 @@ fn ListPage(pages: &'static Pages) -> impl IntoView {
     }
 }
 
+/// What is answered where a module draws its records itself.
+fn missing<T: Send + 'static>() -> Answer<T> {
+    Box::pin(async { Err(Error::not_found("page")) })
+}
+
 /// The record in the address, or that there is none.
 fn use_detail(pages: &'static Pages) -> Resource<Result<Detail<Row>>> {
     let params = use_params_map();
+    let within = use_query_text();
     let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok()));
-    Resource::new(id, move |id| -> Answer<Detail<Row>> {
-        match id {
-            Some(id) => (pages.calls.read)(id),
-            None => Box::pin(async { Err(Error::not_found(pages.one)) }),
-        }
-    })
+    Resource::new(
+        move || (id(), within()),
+        move |(id, within)| -> Answer<Detail<Row>> {
+            match id.zip(pages.calls.record) {
+                Some((id, record)) => (record.read)(id, within),
+                None => Box::pin(async { Err(Error::not_found(pages.one)) }),
+            }
+        },
+    )
 }
 
 /// Draws the record in the address, if the person may do this with it.
@@ -170,15 +204,29 @@ fn WithRecord(
     }
 }
 
+/// What another module shows about a record, by its id.
+pub type Related = fn(i64) -> AnyView;
+
 #[component]
 fn DetailPage(pages: &'static Pages) -> impl IntoView {
+    let related = use_context::<Option<Related>>().flatten();
+    let id = use_id();
     view! {
-        <WithRecord pages action="view" draw=|pages, detail| view! { <Shown pages row=detail.record events=detail.events /> }.into_any() />
+        <WithRecord pages action="view" draw=|pages, detail| view! { <Shown pages detail /> }.into_any() />
+        // Beside the record, not inside it: what waits for the record may be drawn more than once.
+        {move || related.zip(id.get()).map(|(related, id)| related(id))}
     }
 }
 
+/// The id in the address.
+fn use_id() -> Memo<Option<i64>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok())))
+}
+
 #[component]
-fn Shown(pages: &'static Pages, row: Row, events: Vec<Event>) -> impl IntoView {
+fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
+    let Detail { record: row, events, beside } = detail;
     let (id, version, active, name) = (row.id, row.version, row.is("is_active"), row.text("name"));
     let actions = {
         let name = name.clone();
@@ -200,16 +248,21 @@ fn Shown(pages: &'static Pages, row: Row, events: Vec<Event>) -> impl IntoView {
                     .may("delete")
                     .then(|| {
                         view! {
-                            <DeleteButton href=format!("{}/delete", pages.href(id)) what=name>
+                            <AskButton
+                                href=format!("{}/delete", pages.href(id))
+                                label="Delete"
+                                shape=Shape::Trash
+                                title=format!("Delete {name}?")
+                            >
                                 <Delete pages id version />
-                            </DeleteButton>
+                            </AskButton>
                         }
                     })}
             }
         }
     };
     view! {
-        <Heading title=name crumb=pages.crumb() badge=move || view! { <ActiveBadge active /> } actions />
+        <Heading title=name crumb=pages.crumb() beside badge=move || view! { <ActiveBadge active /> } actions />
         <div class="cols">
             <div class="stack">
                 <Facts fields=pages.fields() values=row.values />
@@ -223,7 +276,8 @@ fn Shown(pages: &'static Pages, row: Row, events: Vec<Event>) -> impl IntoView {
 
 #[component]
 fn NewPage(pages: &'static Pages) -> impl IntoView {
-    let once = Resource::new(|| (), move |()| (pages.calls.new)());
+    let new = pages.calls.record.map(|record| record.new);
+    let once = Resource::new(|| (), move |()| new.map_or_else(missing, |new| new()));
     view! {
         <Heading title=format!("New {}", pages.one) crumb=pages.crumb() />
         <Transition>
@@ -237,7 +291,9 @@ fn NewPage(pages: &'static Pages) -> impl IntoView {
                             <RecordForm
                                 action=pages.action("create")
                                 send=Arc::new(move |sent: Sent| {
-                                    let create = (pages.calls.create)(sent.hidden("once"), sent.typed);
+                                    let create = pages.calls.record.map_or_else(missing, |record| {
+                                        (record.create)(sent.hidden("once"), sent.typed)
+                                    });
                                     Box::pin(async move { create.await.map(drop) })
                                 })
                                 fields=pages.fields()
@@ -272,7 +328,10 @@ fn Edit(pages: &'static Pages, row: Row) -> impl IntoView {
         <RecordForm
             action=pages.action("update")
             send=Arc::new(move |sent: Sent| {
-                let update = (pages.calls.update)(id, sent.version(), sent.typed);
+                let update = pages
+                    .calls
+                    .record
+                    .map_or_else(missing, |record| (record.update)(id, sent.version(), sent.typed));
                 Box::pin(async move { update.await.map(drop) })
             })
             fields=pages.fields()
@@ -302,8 +361,9 @@ fn Ask(pages: &'static Pages, row: Row) -> impl IntoView {
     }
 }
 
+/// The question before deleting, with the button that does it.
 #[component]
-fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
+pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
     view! {
         <DeleteForm
             action=pages.action("delete")

@@ -1,5 +1,7 @@
 //! A list page: search, filters, sortable columns, pager. The address holds its whole state.
 
+use std::collections::BTreeMap;
+
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -10,6 +12,7 @@ use super::icon::{Icon, Shape};
 use super::problem::Problem;
 use super::records::Pages;
 use crate::base::listing::{ListQuery, Page, encoded};
+use crate::base::money::grouped;
 use crate::base::record::Row;
 
 /// One column of a list.
@@ -18,8 +21,9 @@ pub struct Column {
     /// The name it orders by; blank for a column that does not.
     pub order: &'static str,
     pub label: &'static str,
-    /// `key` leads to the record, `num` is a number, `opt` is left out on a phone.
+    /// `num` is a number, `opt` is left out on a phone.
     pub class: &'static str,
+    /// What it says; in the first column it leads to the record.
     pub cell: fn(&Row) -> AnyView,
 }
 
@@ -28,14 +32,33 @@ pub struct Column {
 pub enum Filter {
     /// One of these values: value, and what the choice says.
     Choice { name: &'static str, label: &'static str, options: &'static [(&'static str, &'static str)] },
-    /// Exactly what is typed.
+    /// What is typed.
     Exact { name: &'static str, label: &'static str },
+    /// From and to.
+    Range { from: &'static str, to: &'static str, label: &'static str, control: &'static str },
+    /// A record that a link named; it is not typed, and can be taken away.
+    Linked { name: &'static str, label: &'static str },
 }
 
 impl Filter {
-    const fn name(self) -> &'static str {
+    /// The parameters it sets, each with what its chip says before the value.
+    fn names(self) -> Vec<(&'static str, String)> {
         match self {
-            Filter::Choice { name, .. } | Filter::Exact { name, .. } => name,
+            Filter::Choice { name, .. } | Filter::Exact { name, .. } => vec![(name, String::new())],
+            Filter::Range { from, to, label, .. } => {
+                vec![(from, format!("{label} from ")), (to, format!("{label} to "))]
+            }
+            Filter::Linked { name, label } => vec![(name, format!("{label} #"))],
+        }
+    }
+
+    /// What its chip says for a value.
+    fn said(self, value: &str) -> String {
+        match self {
+            Filter::Choice { options, .. } => {
+                options.iter().find(|(known, _)| *known == value).map_or(value, |(_, text)| text).to_owned()
+            }
+            _ => value.to_owned(),
         }
     }
 }
@@ -59,6 +82,19 @@ pub fn List(pages: &'static Pages) -> impl IntoView {
     let may_add = pages.may("add");
     view! {
         <section class="card">
+            {pages
+                .listing
+                .tabs
+                .map(|_| {
+                    view! {
+                        <Transition>
+                            {move || Suspend::new(async move {
+                                let counts = page.await.map(|page| page.tabs).unwrap_or_default();
+                                view! { <Tabs pages query=query.get_untracked() counts /> }
+                            })}
+                        </Transition>
+                    }
+                })}
             <Filters pages query />
             <Transition>
                 {move || Suspend::new(async move {
@@ -122,30 +158,28 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
             let ordering = ordering.query_string().strip_prefix("ordering=").map(str::to_owned);
             let chips = filters
                 .iter()
-                .filter_map(|filter| {
-                    let value = state.filters.get(filter.name())?;
-                    let text = match filter {
-                        Filter::Choice { options, .. } => {
-                            options.iter().find(|(known, _)| known == value).map_or(value.as_str(), |(_, text)| text)
-                        }
-                        Filter::Exact { .. } => value.as_str(),
-                    };
-                    let href = state.filtered(filter.name(), "").href(listing.path);
+                .flat_map(|filter| filter.names().into_iter().map(move |named| (*filter, named)))
+                .filter_map(|(filter, (name, before))| {
+                    let text = format!("{before}{}", filter.said(state.filters.get(name)?));
+                    let href = state.filtered(name, "").href(listing.path);
                     Some(
                         view! {
                             <a class="chip on" href=href aria-label=format!("Take the filter {text} away")>
-                                <bdi>{text.to_owned()}</bdi>
+                                <bdi>{text.clone()}</bdi>
                                 <Icon shape=Shape::Close />
                             </a>
                         },
                     )
                 })
                 .collect_view();
+            let tab = listing.tabs.and_then(|tab| Some((tab, state.filters.get(tab)?.clone())));
             let fields = filters
                 .iter()
                 .map(|filter| {
-                    let value = state.filters.get(filter.name()).cloned().unwrap_or_default();
-                    view! { <FilterField filter=*filter value /> }
+                    let values = filter.names().into_iter().map(|(name, _)| {
+                        state.filters.get(name).cloned().unwrap_or_default()
+                    });
+                    view! { <FilterField filter=*filter values=values.collect() /> }
                 })
                 .collect_view();
             view! {
@@ -163,6 +197,7 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                     </label>
                     {fields}
                     {ordering.map(|ordering| view! { <input type="hidden" name="ordering" value=ordering /> })}
+                    {tab.map(|(name, value)| view! { <input type="hidden" name=name value=value /> })}
                     <button class="btn small">"Apply"</button>
                     {chips}
                 </form>
@@ -172,7 +207,9 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
 }
 
 #[component]
-fn FilterField(filter: Filter, value: String) -> impl IntoView {
+fn FilterField(filter: Filter, values: Vec<String>) -> impl IntoView {
+    let mut values = values.into_iter();
+    let value = values.next().unwrap_or_default();
     match filter {
         Filter::Choice { name, label, options } => {
             let choices = options
@@ -191,7 +228,48 @@ fn FilterField(filter: Filter, value: String) -> impl IntoView {
             view! { <input type="text" class="exact" name=name value=value placeholder=label aria-label=label /> }
                 .into_any()
         }
+        Filter::Range { from, to, label, control } => {
+            let upper = values.next().unwrap_or_default();
+            let bound = |name: &'static str, value: String, word: &str| {
+                let named = format!("{label} {word}");
+                view! { <input type=control class="exact" name=name value=value placeholder=named.clone() aria-label=named.clone() title=named.clone() /> }
+            };
+            view! {
+                <span class="range">{bound(from, value, "from")} "–" {bound(to, upper, "to")}</span>
+            }
+            .into_any()
+        }
+        Filter::Linked { name, .. } => {
+            (!value.is_empty()).then(|| view! { <input type="hidden" name=name value=value /> }).into_any()
+        }
     }
+}
+
+/// The values of one filter as tabs, each with its count.
+#[component]
+fn Tabs(pages: &'static Pages, query: ListQuery, counts: BTreeMap<String, u64>) -> impl IntoView {
+    let tab = pages.listing.tabs?;
+    let open = query.filters.get(tab).cloned().unwrap_or_default();
+    let tabs = pages
+        .tabs
+        .iter()
+        .map(|(value, label)| {
+            let href = query.filtered(tab, value).href(pages.listing.path);
+            let count = counts.get(*value).copied().unwrap_or_default();
+            let current = (open == *value).then_some("page");
+            view! {
+                <a href=href aria-current=current>
+                    {*label}
+                    <span class="count">{count}</span>
+                </a>
+            }
+        })
+        .collect_view();
+    Some(view! {
+        <nav class="tabs" aria-label="Views">
+            {tabs}
+        </nav>
+    })
 }
 
 #[component]
@@ -216,18 +294,43 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
             }
         })
         .collect_view();
+    let state = query.query_string();
+    let state = if state.is_empty() { state } else { format!("{state}&") };
     let rows = page
         .results
         .iter()
-        .map(|row| {
-            let cells = pages
-                .columns
-                .iter()
-                .map(|column| view! { <td class=column.class>{(column.cell)(row)}</td> })
-                .collect_view();
+        .zip(query.offset() + 1..)
+        .map(|(row, at)| {
+            let cell = |(index, column): (usize, &Column)| {
+                let cell = (column.cell)(row);
+                let cell = match index {
+                    0 => {
+                        let href = format!("{}?{state}at={at}", pages.href(row.id));
+                        view! { <a class="key" href=href>{cell}</a> }.into_any()
+                    }
+                    _ => cell,
+                };
+                view! { <td class=column.class>{cell}</td> }
+            };
+            let cells = pages.columns.iter().enumerate().map(cell).collect_view();
             view! { <tr>{cells}</tr> }
         })
         .collect_view();
+    let sum = page.sum.map(|sum| {
+        let many = format!(
+            "{} {}",
+            grouped(&page.count.to_string()),
+            if page.count == 1 { pages.one } else { pages.resource }
+        );
+        view! {
+            <tfoot>
+                <tr>
+                    <td colspan=(pages.columns.len() - 1).to_string()>{many}</td>
+                    <td class="num amount">{grouped(&sum)}</td>
+                </tr>
+            </tfoot>
+        }
+    });
     view! {
         <table class="list">
             <caption class="hidden">{pages.title}</caption>
@@ -235,6 +338,7 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
                 <tr>{headers}</tr>
             </thead>
             <tbody>{rows}</tbody>
+            {sum}
         </table>
         <Pager
             path=pages.listing.path

@@ -23,18 +23,22 @@ pub fn Timeline(events: Vec<Event>, fields: &'static [Field]) -> impl IntoView {
 #[component]
 fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
     let created = event.version_before.is_none();
-    let changes: Vec<_> = fields
+    let changes: Vec<_> = event
+        .changes
         .iter()
         .filter(|_| !created)
-        .filter_map(|field| {
-            let change = event.changes.get(field.name)?.as_array()?;
-            let side = |index: usize| match readable(field.kind, change.get(index).unwrap_or(&Value::Null)) {
-                text if text.is_empty() => "(blank)".to_owned(),
-                text => text,
+        .filter(|(name, _)| *name != "customer" || !event.changes.contains_key("customer_name"))
+        .filter_map(|(name, change)| {
+            let field = fields.iter().find(|field| field.name == name);
+            let change = change.as_array()?;
+            let side = |index: usize| {
+                let value = change.get(index).unwrap_or(&Value::Null);
+                let text = field.map_or_else(|| plain(value), |field| readable(field.kind, value));
+                if text.is_empty() { "(blank)".to_owned() } else { text }
             };
             Some(view! {
                 <li>
-                    {field.label}
+                    {field.map_or_else(|| words(name), |field| field.label.to_owned())}
                     " "
                     <del>
                         <bdi>{side(0)}</bdi>
@@ -51,8 +55,13 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
         "create" => "created this".to_owned(),
         "change" => "changed this".to_owned(),
         "delete" => "deleted this".to_owned(),
+        "place" => "placed this".to_owned(),
+        "ship" => "shipped this".to_owned(),
+        "reopen" => "reopened this".to_owned(),
+        "cancel" => "cancelled this".to_owned(),
         other => other.replace('_', " "),
     };
+    let reason = event.reason.map(|reason| view! { <p class="reason"><bdi>{reason}</bdi></p> });
     let version = event.version_after.map_or(String::new(), |version| format!(" · version {version}"));
     view! {
         <li>
@@ -63,6 +72,7 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
                 </b>
                 " "
                 {did}
+                {reason}
                 {(!changes.is_empty()).then(|| view! { <ul class="changes">{changes}</ul> })}
                 <p class="faint">
                     <time datetime=event.at.rfc3339().to_owned()>{event.at.to_string()} " UTC"</time>
@@ -70,5 +80,30 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
                 </p>
             </div>
         </li>
+    }
+}
+
+/// A name as people read it: `items[BEV-001]` is the line of BEV-001.
+fn words(name: &str) -> String {
+    if let Some(sku) = name.strip_prefix("items[").and_then(|name| name.strip_suffix(']')) {
+        return format!("Line {sku}");
+    }
+    let mut letters = name.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect::<String>().replace('_', " ")
+}
+
+/// A value without a rule, as people read it; what belongs together is listed.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(values) => {
+            let shown = values.iter().filter(|(name, _)| !matches!(name.as_str(), "net" | "position"));
+            let shown: Vec<_> =
+                shown.map(|(name, value)| format!("{} {}", words(name).to_lowercase(), plain(value))).collect();
+            if shown.is_empty() { "moved".to_owned() } else { shown.join(", ") }
+        }
+        other => other.to_string(),
     }
 }

@@ -121,7 +121,7 @@ both! {
         ] {
             app.form(As::Staff, "/-/customers/update", "application/json", &fields).await.expect(400);
         }
-        let body = vec![b'x'; 300_000];
+        let body = vec![b'x'; 1_100_000];
         let mut request = axum::http::Request::post("/-/customers/create").header("cookie", app.cookie(As::Staff).unwrap());
         request = request.header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(app.send(request.body(Body::from(body)).unwrap()).await.status, 413);

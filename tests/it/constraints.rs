@@ -4,16 +4,18 @@
 use kontor::base::Error;
 use kontor::base::error::Code;
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use crate::both;
 use crate::support::TestApp;
 
 /// The schema's steps, to find constraints that the test forgot.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../migration/src/m20261124_000001_access.rs"),
     include_str!("../../migration/src/m20261124_000002_history.rs"),
     include_str!("../../migration/src/m20261124_000003_customers.rs"),
     include_str!("../../migration/src/m20261124_000004_products.rs"),
+    include_str!("../../migration/src/m20261124_000005_orders.rs"),
 ];
 
 /// Constraint, a statement that violates it, and the error at its field (blank for a reference).
@@ -52,9 +54,50 @@ const VIOLATIONS: [(&str, &str, Code, &str); 17] = [
     ("ck_products_tax_rate", "UPDATE products SET tax_rate = 10001", Code::Invalid, "tax_rate"),
 ];
 
-const MORE: [(&str, &str, Code, &str); 2] = [
+const MORE: [(&str, &str, Code, &str); 17] = [
+    (
+        "form_keys_pkey",
+        "INSERT INTO form_keys (key, user_id, resource, record_id, created_at)
+            VALUES ('k', 1, 'x', 1, '2026-01-01T00:00:00Z'), ('k', 1, 'x', 2, '2026-01-01T00:00:00Z')",
+        Code::Conflict,
+        "",
+    ),
     ("ck_products_name", "UPDATE products SET name = ''", Code::Invalid, "name"),
     ("ck_products_sku", "UPDATE products SET sku = ''", Code::Invalid, "sku"),
+    ("fk_orders_customer", "UPDATE orders SET customer_id = 999", Code::Conflict, ""),
+    ("uq_orders_number", "UPDATE orders SET number_key = 'same'", Code::Conflict, "number"),
+    ("ck_orders_status", "UPDATE orders SET status = 'lost', number = 'x'", Code::Invalid, "status"),
+    ("ck_orders_number", "UPDATE orders SET status = 'placed'", Code::Invalid, "number"),
+    ("ck_orders_freight", "UPDATE orders SET freight = -1", Code::Invalid, "freight"),
+    ("ck_orders_total", "UPDATE orders SET total = total + 1", Code::Invalid, "total"),
+    (
+        "fk_order_items_order",
+        "UPDATE order_items SET order_id = 999 WHERE id = (SELECT MIN(id) FROM order_items)",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "fk_order_items_product",
+        "UPDATE order_items SET product_id = 999 WHERE id = (SELECT MIN(id) FROM order_items)",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "uq_order_items_product",
+        "UPDATE order_items SET product_id = (SELECT MIN(id) FROM products)",
+        Code::Conflict,
+        "product",
+    ),
+    ("ck_order_items_quantity", "UPDATE order_items SET quantity = 0", Code::Invalid, "quantity"),
+    ("ck_order_items_unit_price", "UPDATE order_items SET unit_price = -1", Code::Invalid, "unit_price"),
+    (
+        "ck_order_items_discount_percent",
+        "UPDATE order_items SET discount_percent = 10001",
+        Code::Invalid,
+        "discount_percent",
+    ),
+    ("ck_order_items_tax_rate", "UPDATE order_items SET tax_rate = -1", Code::Invalid, "tax_rate"),
+    ("ck_order_items_total", "UPDATE order_items SET total = total + 1", Code::Invalid, "total"),
 ];
 
 async fn violate(app: &TestApp, sql: &str) -> Error {
@@ -77,10 +120,12 @@ fn the_table_names_every_constraint() {
 
 both! {
     async fn every_violation_is_the_same_error_on_both_databases(app) {
-        app.customer("One").await;
+        let customer = app.customer("One").await;
         app.customer("Two").await;
         app.product("A", "1").await;
         app.product("B", "1").await;
+        app.order(&customer, json!([{ "sku": "A", "quantity": 1 }, { "sku": "B", "quantity": 1 }])).await;
+        app.order(&customer, json!([])).await;
         for (name, sql, code, field) in VIOLATIONS.into_iter().chain(MORE) {
             let error = violate(app, sql).await;
             assert_eq!(error.code, code, "{name}: {error:?}");

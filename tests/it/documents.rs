@@ -1,6 +1,6 @@
 //! The OpenAPI document: a contract, kept as a snapshot.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::both;
 use crate::support::As;
@@ -44,7 +44,16 @@ both! {
         assert_eq!(keys(&app.customer("x").await), properties("Customer"));
         assert_eq!(keys(&app.product("x", "1").await), properties("Product"));
         assert_eq!(keys(&app.get(As::Viewer, "/api/customers").await.json()), properties("CustomerPage"));
-        let problem = app.json(As::Staff, "POST", "/api/customers", serde_json::json!({})).await.expect(400).json();
+        let order = app.order(&app.customer("y").await, json!([{ "sku": "x", "quantity": 2 }])).await;
+        assert_eq!(keys(&order), properties("Order"));
+        assert_eq!(keys(&order["items"][0]), properties("OrderItem"));
+        let item = app.get(As::Viewer, &format!("/api/order-items/{}", order["items"][0]["id"])).await.expect(200).json();
+        assert_eq!(keys(&item), properties("OrderItem"));
+        let mut listed = properties("Order");
+        listed.remove("items");
+        assert_eq!(keys(&app.get(As::Viewer, "/api/orders").await.json()["results"][0]), listed);
+        assert_eq!(keys(&app.get(As::Viewer, "/api/orders?expand=items").await.json()["results"][0]), properties("Order"));
+        let problem = app.json(As::Staff, "POST", "/api/customers", json!({})).await.expect(400).json();
         assert!(keys(&problem).is_subset(&properties("Problem")));
     }
 }

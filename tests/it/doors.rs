@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kontor::app::shell;
-use leptos_axum::generate_route_list;
+use serde_json::{Value, json};
 
 use crate::both;
 use crate::support::{As, TestApp};
@@ -18,7 +17,7 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 17] = [
+const REST: [(&str, &str, Needs); 38] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
@@ -36,9 +35,30 @@ const REST: [(&str, &str, Needs); 17] = [
     ("PUT", "/api/products/{id}/", Permission("products.change")),
     ("PATCH", "/api/products/{id}/", Permission("products.change")),
     ("DELETE", "/api/products/{id}/", Permission("products.delete")),
+    ("GET", "/api/orders/", Permission("orders.view")),
+    ("POST", "/api/orders/", Permission("orders.add")),
+    ("OPTIONS", "/api/orders/", Permission("orders.view")),
+    ("GET", "/api/orders/{id}/", Permission("orders.view")),
+    ("PUT", "/api/orders/{id}/", Permission("orders.change")),
+    ("PATCH", "/api/orders/{id}/", Permission("orders.change")),
+    ("DELETE", "/api/orders/{id}/", Permission("orders.delete")),
+    ("GET", "/api/orders/{id}/actions/", Permission("orders.view")),
+    ("OPTIONS", "/api/orders/{id}/actions/", Permission("orders.view")),
+    ("POST", "/api/orders/{id}/place/", Permission("orders.place")),
+    ("OPTIONS", "/api/orders/{id}/place/", Permission("orders.place")),
+    ("POST", "/api/orders/{id}/ship/", Permission("orders.ship")),
+    ("POST", "/api/orders/{id}/reopen/", Permission("orders.reopen")),
+    ("POST", "/api/orders/{id}/cancel/", Permission("orders.cancel")),
+    ("GET", "/api/order-items/", Permission("orders.view")),
+    ("POST", "/api/order-items/", Permission("orders.change")),
+    ("OPTIONS", "/api/order-items/", Permission("orders.view")),
+    ("GET", "/api/order-items/{id}/", Permission("orders.view")),
+    ("PUT", "/api/order-items/{id}/", Permission("orders.change")),
+    ("PATCH", "/api/order-items/{id}/", Permission("orders.change")),
+    ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 15] = [
+const FUNCTIONS: [(&str, &str, Needs); 28] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
@@ -54,12 +74,31 @@ const FUNCTIONS: [(&str, &str, Needs); 15] = [
     ("POST", "/-/products/create", Permission("products.add")),
     ("POST", "/-/products/update", Permission("products.change")),
     ("POST", "/-/products/delete", Permission("products.delete")),
+    ("GET", "/-/orders/list", Permission("orders.view")),
+    ("GET", "/-/orders/read", Permission("orders.view")),
+    ("GET", "/-/orders/new", Permission("orders.add")),
+    ("POST", "/-/orders/create", Permission("orders.add")),
+    ("POST", "/-/orders/update", Permission("orders.change")),
+    ("POST", "/-/orders/place", Permission("orders.place")),
+    ("POST", "/-/orders/ship", Permission("orders.ship")),
+    ("POST", "/-/orders/reopen", Permission("orders.reopen")),
+    ("POST", "/-/orders/cancel", Permission("orders.cancel")),
+    ("POST", "/-/orders/delete", Permission("orders.delete")),
+    ("GET", "/-/orders/customers", Permission("customers.view")),
+    ("GET", "/-/orders/products", Permission("products.view")),
+    ("POST", "/-/orders/resolve", Permission("products.view")),
 ];
 
-const PAGES: [(&str, Needs); 13] = [
+const PAGES: [(&str, Needs); 19] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/search", Somebody),
+    ("/orders", Permission("orders.view")),
+    ("/orders/new", Permission("orders.add")),
+    ("/orders/{id}", Permission("orders.view")),
+    ("/orders/{id}/cancel", Permission("orders.cancel")),
+    ("/orders/{id}/delete", Permission("orders.delete")),
+    ("/orders/{id}/print", Permission("orders.view")),
     ("/customers", Permission("customers.view")),
     ("/customers/new", Permission("customers.add")),
     ("/customers/{id}", Permission("customers.view")),
@@ -115,27 +154,50 @@ fn the_table_names_every_server_function() {
 
 #[test]
 fn the_table_names_every_page() {
-    let served: BTreeSet<String> = generate_route_list(shell).iter().map(|page| page.path().to_owned()).collect();
+    let served: BTreeSet<String> = kontor::house::page_routes().iter().map(|page| page.path().to_owned()).collect();
     let named = PAGES.iter().map(|(path, _)| (*path).to_owned()).collect();
     assert_eq!(served, named);
 }
 
-async fn records(app: &TestApp) -> (i64, i64) {
-    let (customer, product) = (app.customer("Somebody").await, app.product("X", "1").await);
-    (customer["id"].as_i64().unwrap(), product["id"].as_i64().unwrap())
+/// One record of each kind.
+#[derive(Debug, Clone, Copy)]
+struct Records {
+    customer: i64,
+    product: i64,
+    order: i64,
+    item: i64,
 }
 
-fn with_id(path: &str, (customer, product): (i64, i64)) -> String {
-    let id = if path.contains("customers") { customer } else { product };
-    path.replace("{id}", &id.to_string())
+impl Records {
+    fn id(self, path: &str) -> String {
+        let id = match path.trim_start_matches("/api/").trim_start_matches("/-/").trim_start_matches('/') {
+            path if path.starts_with("customers") => self.customer,
+            path if path.starts_with("products") => self.product,
+            path if path.starts_with("order-items") => self.item,
+            _ => self.order,
+        };
+        id.to_string()
+    }
+
+    fn address(self, path: &str) -> String {
+        path.replace("{id}", &self.id(path))
+    }
+}
+
+async fn records(app: &TestApp) -> Records {
+    let sku = format!("X{}", uuid::Uuid::new_v4());
+    let (customer, product) = (app.customer("Somebody").await, app.product(&sku, "1").await);
+    let id = |record: &Value| record["id"].as_i64().unwrap();
+    let order = app.order(&customer, json!([{ "sku": sku, "quantity": 1 }])).await;
+    Records { customer: id(&customer), product: id(&product), order: id(&order), item: id(&order["items"][0]) }
 }
 
 both! {
     async fn the_api_opens_to_those_who_hold_the_permission(app) {
-        for who in EVERYBODY {
-            for (method, path, needs) in REST {
-                let path = with_id(path, records_once(app, method, path).await);
-                let answer = app.json(who, method, &path, serde_json::json!({})).await;
+        for (method, path, needs) in REST {
+            for who in EVERYBODY {
+                let path = records(app).await.address(path);
+                let answer = app.json(who, method, &path, json!({})).await;
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
@@ -156,15 +218,13 @@ both! {
                 if matches!(path, "/-/sign-out") && who != As::Anonymous {
                     continue; // it would end the session the other rows need; see signing.rs
                 }
-                let ids = records_once(app, method, path).await;
-                let id = with_id(&format!("{{id}}{}", if path.contains("customers") { "customers" } else { "" }), ids);
-                let id = id.trim_end_matches("customers").to_owned();
+                let id = records(app).await.id(path);
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
-                    ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"),
+                    ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
                 ];
                 let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=");
+                    let path = format!("{path}?id={id}&query=&within=&text=");
                     let mut request = axum::http::Request::get(path).header("accept", "application/json");
                     if let Some(cookie) = app.cookie(who) {
                         request = request.header("cookie", cookie);
@@ -186,9 +246,9 @@ both! {
     }
 
     async fn pages_lead_strangers_to_sign_in_and_back(app) {
-        let ids = records(app).await;
+        let records = records(app).await;
         for (path, needs) in PAGES {
-            let path = with_id(path, ids);
+            let path = records.address(path);
             for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
                 let answer = app.page(who, &path).await;
                 let status = answer.status.as_u16();
@@ -221,19 +281,6 @@ both! {
     }
 }
 
-/// Records to try a door on, made anew where the door would take one away.
-async fn records_once(app: &TestApp, method: &str, path: &str) -> (i64, i64) {
-    let removes = method == "DELETE" || path.ends_with("/delete");
-    let (customers, products) = (app.rows("customers").await, app.rows("products").await);
-    if removes || customers == 0 || products == 0 {
-        let customer = app.customer("Somebody").await["id"].as_i64().unwrap();
-        let sku = format!("X{}", uuid::Uuid::new_v4());
-        return (customer, app.product(&sku, "1").await["id"].as_i64().unwrap());
-    }
-    let first = async |path: &str| app.get(As::Staff, path).await.json()["results"][0]["id"].as_i64().unwrap();
-    (first("/api/customers/").await, first("/api/products/").await)
-}
-
 #[test]
 fn anonymous_reading_of_the_api_is_a_setting() {
     use crate::support::{Kind, run};
@@ -241,7 +288,7 @@ fn anonymous_reading_of_the_api_is_a_setting() {
         app.customer("Somebody").await;
         assert_eq!(app.get(As::Anonymous, "/api/customers/").await.expect(200).json()["count"], 1);
         app.get(As::Anonymous, "/api/").await.expect(200);
-        let body = serde_json::json!({ "name": "x" });
+        let body = json!({ "name": "x" });
         app.json(As::Anonymous, "POST", "/api/customers/", body).await.expect(401);
         app.page(As::Anonymous, "/customers").await.expect(303);
     });

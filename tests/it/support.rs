@@ -13,7 +13,7 @@ use kontor::house;
 use kontor::server::AppState;
 use kontor::server::database::Database;
 use kontor::server::settings::Settings;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -355,6 +355,68 @@ impl TestApp {
     pub async fn product(&self, sku: &str, price: &str) -> Value {
         let body = serde_json::json!({ "sku": sku, "name": format!("Product {sku}"), "unit": "pcs", "price": price });
         self.json(As::Staff, "POST", "/api/products/", body).await.expect(201).json()
+    }
+
+    /// A draft made over the API, as it was answered; `lines` are its items.
+    pub async fn order(&self, customer: &Value, lines: Value) -> Value {
+        let body = serde_json::json!({ "customer": customer["id"], "items": lines });
+        self.json(As::Staff, "POST", "/api/orders/", body).await.expect(201).json()
+    }
+
+    /// A command given to an order over the API.
+    pub async fn act(&self, who: As, order: &Value, command: &str, body: Value) -> Answer {
+        self.json(who, "POST", &format!("/api/orders/{}/{command}/", order["id"]), body).await
+    }
+
+    /// The header of a new token of the administrator that holds these permissions and no others.
+    pub async fn bearer(&self, permissions: &[&str]) -> String {
+        let access = Access::<user::Manage>::system(&self.state.database).unwrap();
+        let new = token::NewToken {
+            email: "administrator@kontor.example".into(),
+            name: permissions.join(" "),
+            permissions: permissions.iter().map(|code| (*code).to_owned()).collect(),
+            lifetime: None,
+            requires_version: false,
+        };
+        format!("Bearer {}", token::Entity::create(&access, new).await.unwrap())
+    }
+
+    /// A call over the API with a JSON body that names the version it was decided on.
+    pub async fn at_version(&self, who: As, method: &str, path: &str, version: &Value, body: Value) -> Answer {
+        let tag = format!("\"v{version}\"");
+        let headers = [("content-type", "application/json"), ("if-match", tag.as_str())];
+        self.call(who, method, path, &headers, body.to_string()).await
+    }
+
+    /// Everything that is stored about orders, to see that nothing of it changed.
+    pub async fn order_books(&self) -> Vec<Value> {
+        let reader = self.state.database.reader();
+        let mut rows = Vec::new();
+        for table in ["orders", "order_items", "events", "number_series", "form_keys"] {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1");
+            let statement = sea_orm::Statement::from_string(reader.get_database_backend(), sql);
+            rows.extend(sea_orm::JsonValue::find_by_statement(statement).all(reader).await.unwrap());
+        }
+        rows
+    }
+
+    /// The changes that the latest event of an order holds.
+    pub async fn latest_changes(&self, order: &Value, command: &str) -> Value {
+        let books = self.order_books().await;
+        let of_order = |row: &&Value| row["resource"] == "orders" && row["record_id"] == order["id"];
+        let event = books.iter().rfind(of_order).unwrap();
+        assert_eq!(event["command"], command);
+        match &event["changes"] {
+            Value::String(text) => serde_json::from_str(text).unwrap(),
+            changes => changes.clone(),
+        }
+    }
+
+    /// Runs a statement past the app, to prepare what the doors cannot.
+    pub async fn execute(&self, sql: &str) {
+        let transaction = self.state.database.write().await.unwrap();
+        transaction.execute_unprepared(sql).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     /// How many rows a table has.

@@ -53,6 +53,138 @@ both! {
         assert_eq!(app.rows("events WHERE resource = 'customers'").await, 2);
     }
 
+    async fn of_many_who_add_the_same_product_to_an_order_exactly_one_does(app) {
+        app.product("A", "1").await;
+        let order = app.order(&app.customer("Somebody").await, json!([])).await;
+        let body = json!({ "order": order["id"], "sku": "A", "quantity": 1 });
+        let added = join_all((0..12).map(|_| app.json(As::Staff, "POST", "/api/order-items/", body.clone()))).await;
+        let statuses: Vec<_> = added.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 11, "{statuses:?}");
+        assert!(added.iter().filter(|answer| answer.status == 409).all(|answer| answer.at("sku").contains("Line 1 already has A")));
+        assert_eq!((app.rows("order_items").await, app.rows("events WHERE resource = 'orders'").await), (1, 2));
+    }
+
+    async fn lines_added_at_once_are_all_there(app) {
+        for number in 0..16 {
+            app.product(&format!("P{number}"), "1.25").await;
+        }
+        let order = app.order(&app.customer("Somebody").await, json!([])).await;
+        let added = join_all((0..16).map(|number| {
+            app.json(As::Staff, "POST", "/api/order-items/", json!({ "order": order["id"], "sku": format!("P{number}"), "quantity": 1 }))
+        })).await;
+        assert!(added.iter().all(|answer| answer.status == 201));
+        let order = app.get(As::Staff, &format!("/api/orders/{}", order["id"])).await.json();
+        let positions: BTreeSet<_> = order["items"].as_array().unwrap().iter().map(|line| line["position"].as_i64().unwrap()).collect();
+        assert_eq!((positions, &order["total"], &order["version"]), ((1..=16).collect(), &json!("20.00"), &json!(17)));
+    }
+
+    async fn one_places_an_order_while_another_cancels_it(app) {
+        app.product("A", "1").await;
+        let customer = app.customer("Somebody").await;
+        for _ in 0..6 {
+            let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+            let (place, cancel) = (format!("/api/orders/{}/place/", order["id"]), format!("/api/orders/{}/cancel/", order["id"]));
+            let (placed, cancelled) = tokio::join!(
+                app.at_version(As::Staff, "POST", &place, &order["version"], json!({})),
+                app.at_version(As::Staff, "POST", &cancel, &order["version"], json!({ "reason": "x" })),
+            );
+            let outcome = (placed.status.as_u16(), cancelled.status.as_u16());
+            assert!(matches!(outcome, (200, 412) | (412, 200)), "{outcome:?}");
+            let stored = app.get(As::Staff, &format!("/api/orders/{}", order["id"])).await.json();
+            assert_eq!(stored["status"], if outcome.0 == 200 { "placed" } else { "cancelled" });
+            assert_eq!(app.rows(&format!("events WHERE resource = 'orders' AND record_id = {}", order["id"])).await, 2);
+        }
+    }
+
+    async fn one_places_an_order_while_another_changes_a_line(app) {
+        app.product("A", "10").await;
+        let customer = app.customer("Somebody").await;
+        for _ in 0..6 {
+            let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+            let line = format!("/api/order-items/{}/", order["items"][0]["id"]);
+            let (placed, changed) = tokio::join!(
+                app.act(As::Staff, &order, "place", json!({})),
+                app.json(As::Staff, "PATCH", &line, json!({ "quantity": 7 })),
+            );
+            let outcome = (placed.status.as_u16(), changed.status.as_u16());
+            assert!(matches!(outcome, (200, 200 | 409)), "{outcome:?}");
+            let total = if outcome.1 == 200 { "70.00" } else { "10.00" };
+            let stored = app.get(As::Staff, &format!("/api/orders/{}", order["id"])).await.json();
+            assert_eq!((&stored["status"], &stored["total"], &stored["items"][0]["total"]), (&json!("placed"), &json!(total), &json!(total)));
+            assert_eq!(placed.json()["order"]["total"], total, "what was placed is what is stored");
+        }
+    }
+
+    async fn two_orders_placed_at_once_count_for_one_credit_limit(app) {
+        app.product("A", "10").await;
+        for number in 0..6 {
+            let body = json!({ "name": format!("Customer {number}"), "credit_limit": "15" });
+            let customer = app.json(As::Staff, "POST", "/api/customers/", body).await.expect(201).json();
+            let line = json!([{ "sku": "A", "quantity": 1 }]);
+            let (one, two) = (app.order(&customer, line.clone()).await, app.order(&customer, line).await);
+            let (first, second) = tokio::join!(app.act(As::Staff, &one, "place", json!({})), app.act(As::Staff, &two, "place", json!({})));
+            let outcome = (first.status.as_u16(), second.status.as_u16());
+            assert!(matches!(outcome, (200, 409) | (409, 200)), "{outcome:?}");
+            let refused = if outcome.0 == 409 { first } else { second };
+            assert!(refused.body.contains("10.00 open and 10.00 of this order make 20.00"), "{}", refused.body);
+        }
+    }
+
+    async fn a_hundred_orders_placed_at_once_get_numbers_without_a_gap(app) {
+        app.product("A", "1").await;
+        let customer = app.customer("Somebody").await;
+        let mut orders = Vec::new();
+        for _ in 0..100 {
+            orders.push(app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await);
+        }
+        let empty = app.order(&customer, json!([])).await;
+        let placed = join_all(orders.iter().map(|order| async {
+            app.act(As::Staff, &empty, "place", json!({})).await.expect(409);
+            app.act(As::Staff, order, "place", json!({ "dry_run": true })).await.expect(200);
+            app.act(As::Staff, order, "place", json!({})).await.expect(200).json()["order"]["number"].as_str().unwrap().to_owned()
+        })).await;
+        let numbers: BTreeSet<_> = placed.iter().map(|number| number.rsplit('-').next().unwrap().parse::<u32>().unwrap()).collect();
+        assert_eq!(numbers, (1..=100).collect());
+        assert_eq!(app.rows("events WHERE command = 'place'").await, 100);
+    }
+
+    async fn many_make_orders_at_once(app) {
+        for number in 0..5 {
+            app.product(&format!("P{number}"), "1.10").await;
+        }
+        let customer = app.customer("Somebody").await;
+        let lines: Vec<_> = (0..5).map(|number| json!({ "sku": format!("P{number}"), "quantity": 2 })).collect();
+        let body = json!({ "customer": customer["id"], "items": lines });
+        let made = join_all((0..32).map(|_| app.json(As::Staff, "POST", "/api/orders/", body.clone()))).await;
+        for answer in &made {
+            assert_eq!((answer.status.as_u16(), &answer.json()["total"]), (201, &json!("11.00")), "{}", answer.body);
+        }
+        let ids: BTreeSet<_> = made.iter().map(|answer| answer.json()["id"].as_i64().unwrap()).collect();
+        let events = app.rows("events WHERE resource = 'orders' AND command = 'create'").await;
+        assert_eq!((ids.len(), app.rows("orders").await, app.rows("order_items").await, events), (32, 32, 160, 32));
+    }
+
+    async fn one_orders_what_another_deletes(app) {
+        for number in 0..6 {
+            let sku = format!("P{number}");
+            let (product, customer) = (app.product(&sku, "1").await, app.customer("Somebody").await);
+            let body = json!({ "customer": customer["id"], "items": [{ "sku": sku, "quantity": 1 }] });
+            let (product, customer) = (format!("/api/products/{}", product["id"]), format!("/api/customers/{}", customer["id"]));
+            let (ordered, without_product, without_customer) = tokio::join!(
+                app.json(As::Staff, "POST", "/api/orders/", body),
+                app.json(As::Staff, "DELETE", &product, json!({})),
+                app.json(As::Staff, "DELETE", &customer, json!({})),
+            );
+            let (ordered, deleted) = (ordered.status.as_u16(), [without_product.status.as_u16(), without_customer.status.as_u16()]);
+            match ordered {
+                201 => assert_eq!(deleted, [409, 409]),
+                400 | 409 => assert!(deleted.contains(&204), "{deleted:?}"),
+                other => panic!("{other}"),
+            }
+        }
+    }
+
     async fn readers_do_not_wait_for_a_writer(app) {
         app.customer("Before").await;
         let held = app.state.database.write().await.unwrap();

@@ -11,17 +11,19 @@ impl From<DbErr> for Error {
     /// failure of ours.
     fn from(error: DbErr) -> Self {
         let translated = match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => unique_field(&error).map(Error::taken),
+            Some(SqlErr::UniqueConstraintViolation(_)) => {
+                Some(unique_field(&error).map_or_else(key_taken, Error::taken))
+            }
             Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
                 Some(Error::new(Code::Conflict, "Other records refer to this one, or it refers to one that is gone."))
             }
             _ => checked_field(&error).map(|field| Error::field(field, "This value is out of range.")),
         };
         match translated {
-            Some(refusal) => Error { internal: Some(error.to_string()), ..refusal },
+            Some(refusal) => Error { internal: Some(error.to_string().into()), ..refusal },
             None if is_busy(&error) => Error {
                 retry_after: Some(1),
-                internal: Some(error.to_string()),
+                internal: Some(error.to_string().into()),
                 ..Error::new(Code::Unavailable, "The database is busy. Nothing was saved; try again in a moment.")
             },
             None => Error::internal(format!("database: {error}")),
@@ -38,24 +40,37 @@ fn database_error(error: &DbErr) -> Option<&dyn sea_orm::sqlx::error::DatabaseEr
     }
 }
 
-/// The field of a violated `uq_<table>_<field>`, or of the columns SQLite names instead (`table.field_key`).
+/// A primary key is taken, which is no value of anybody's.
+fn key_taken() -> Error {
+    Error::new(Code::Conflict, "A value that must be unique is taken.")
+}
+
+/// SQLite's code for a primary key that is taken.
+const PRIMARY_KEY_TAKEN: &str = "1555";
+
+/// The field of a violated `uq_<table>_<field>`, or of the columns SQLite names instead (`table.field_key`). A primary key
+/// has none.
 fn unique_field(error: &DbErr) -> Option<String> {
     let error = database_error(error)?;
     if let Some(index) = error.constraint().and_then(|name| name.strip_prefix("uq_")) {
         return without_table(index, error.table()?);
     }
+    if error.code().as_deref() == Some(PRIMARY_KEY_TAKEN) {
+        return None;
+    }
     let column = error.message().rsplit_once(": ")?.1.split(',').next()?.split_once('.')?.1;
-    Some(column.trim_end_matches("_key").to_owned())
+    Some(column.trim_end_matches("_key").trim_end_matches("_id").to_owned())
 }
 
-/// The field of a violated `ck_<table>_<field>`.
+/// The field of a violated `ck_<table>_<field>`. SQLite does not name the table; ours are plurals, so the field begins after
+/// the first one (`ck_order_items_tax_rate`).
 fn checked_field(error: &DbErr) -> Option<String> {
     let error = database_error(error)?;
     if let Some(table) = error.table() {
         return without_table(error.constraint()?.strip_prefix("ck_")?, table);
     }
     let (_, name) = error.message().split_once("CHECK constraint failed: ck_")?;
-    name.split_once('_').map(|(_, field)| field.to_owned())
+    name.split_once("s_").map(|(_, field)| field.to_owned())
 }
 
 fn without_table(name: &str, table: &str) -> Option<String> {

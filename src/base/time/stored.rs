@@ -1,8 +1,9 @@
 //! Moments as the database keeps them.
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, Utc};
 
 use super::Moment;
+use crate::base::date::Date;
 
 /// A column with a moment in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -15,6 +16,29 @@ pub fn now() -> Timestamp {
 impl From<Timestamp> for Moment {
     fn from(at: Timestamp) -> Self {
         Self(at.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+/// A column with a day.
+pub type Day = NaiveDate;
+
+/// Today, in UTC.
+pub fn today() -> Day {
+    Utc::now().date_naive()
+}
+
+impl From<Day> for Date {
+    /// The day; the first of the calendar's for one out of its range, which no column holds.
+    fn from(day: Day) -> Self {
+        let text = format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day());
+        text.parse().unwrap_or_else(|_| Self("1900-01-01".into()))
+    }
+}
+
+impl From<&Date> for Day {
+    fn from(date: &Date) -> Self {
+        let (year, month, day) = date.parts();
+        NaiveDate::from_ymd_opt(year, month, day).unwrap_or_default()
     }
 }
 

@@ -57,7 +57,10 @@ impl OnceKey {
     }
 
     /// Marks the key as used for this record. Of two at once, the second waits here and fails when the first commits.
-    pub(super) async fn spend(
+    ///
+    /// # Errors
+    /// `Conflict` when it is used already.
+    pub async fn spend(
         &self,
         transaction: &DatabaseTransaction,
         caller: &Caller,

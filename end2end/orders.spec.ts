@@ -1,0 +1,243 @@
+// The main job: an order from nothing to shipped, by keyboard alone, with JavaScript and without.
+import { alive, expect, signIn, test, unique, watch } from "./support";
+
+const LINES = [
+  ["BEV-001", "4"],
+  ["BEV-003", "12"],
+  ["DRY-001", "3"],
+  ["DRY-004", "2"],
+  ["OIL-001", "1.5"],
+  ["OIL-003", "2"],
+  ["DAI-001", "10"],
+  ["DAI-003", "0.75"],
+  ["SPI-001", "1"],
+  ["PAC-001", "5000"],
+];
+
+test("ten lines are typed, placed and shipped without a mouse", async ({ page, js }) => {
+  test.skip(!js, "the story without JavaScript is told below");
+  await signIn(page, js, "mira", "/orders");
+  const keys = page.keyboard;
+  await keys.press("n");
+  await expect(page.getByLabel("Customer", { exact: false }).first()).toBeFocused();
+  await keys.type("alder");
+  await expect(page.getByRole("option", { name: /Alder & Sons/ })).toBeVisible();
+  await keys.press("Enter");
+  await expect(page.locator("#f-customer")).toHaveValue("Alder & Sons Hardware");
+  for (const [sku, quantity] of LINES) {
+    await keys.type(sku.toLowerCase());
+    await keys.press("Enter");
+    await keys.type(quantity);
+    await keys.press("Enter");
+  }
+  await expect(page.locator(".totals .grand").last()).toHaveText("680.51");
+  await keys.press("ControlOrMeta+Enter");
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await expect(page.locator(".head .badge")).toHaveText("Placed");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(/^SO-\d{4}-\d{5}$/);
+  await expect(page.locator(".lines tbody tr")).toHaveCount(10);
+  await expect(page.locator(".totals .grand").last()).toHaveText("680.51");
+  await page.getByRole("button", { name: "Ship" }).focus();
+  await keys.press("Enter");
+  await expect(page.locator(".head .badge")).toHaveText("Shipped");
+  await expect(page.getByText("shipped this")).toBeVisible();
+  await expect(page.getByText("Only a placed order can be shipped.")).toBeVisible();
+});
+
+test("an order goes its whole way without JavaScript, on spare rows", async ({ page, js }) => {
+  test.skip(js, "the story with JavaScript is told above");
+  await signIn(page, js, "mira", "/orders/new");
+  const rows = page.locator(".grid tbody tr");
+  const fill = async (row: number, sku: string, quantity: string, price = "") => {
+    await rows.nth(row).getByLabel("SKU").fill(sku);
+    await rows.nth(row).getByLabel("Quantity").fill(quantity);
+    await rows.nth(row).getByLabel("Unit price").fill(price);
+  };
+  await page.locator("#f-customer").fill("Alder & Sons Hardware");
+  await fill(0, "bev-001", "4");
+  await fill(1, "nothing-like-it", "-1");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(rows.nth(1)).toContainText("not negative");
+  await expect(rows.nth(0).getByLabel("SKU")).toHaveValue("bev-001");
+  await fill(1, "nothing-like-it", "1");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(rows.nth(1)).toContainText("There is no such product.");
+  await fill(1, "OIL-001", "1.5", "40");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await expect(rows.nth(1).getByLabel("Unit price")).toHaveValue("40.00");
+  await fill(2, "DAI-003", "2");
+  await page.getByRole("button", { name: "Save and place" }).click();
+  await expect(page.locator(".head .badge")).toHaveText("Placed");
+  await expect(page.locator(".lines tbody tr")).toHaveCount(3);
+  await page.getByRole("button", { name: "Reopen" }).click();
+  await expect(page.locator(".head .badge")).toHaveText("Draft");
+  await page.getByRole("button", { name: "Save and place" }).click();
+  await page.getByRole("button", { name: "Ship" }).click();
+  await expect(page.locator(".head .badge")).toHaveText("Shipped");
+});
+
+test("a header is saved first, and its lines on the page of the order", async ({ page, js }) => {
+  const reference = unique("PO");
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00003");
+  await page.getByLabel("Customer's reference").fill(reference);
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await alive(page, js);
+  const order = page.url();
+  await expect(page.getByText("An order needs at least one line before it is placed.")).toBeVisible();
+  const first = page.locator(".grid tbody tr").first();
+  await first.getByLabel("SKU").fill("KIT-001");
+  await first.getByLabel("Quantity").fill("2");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page.getByText("changed this")).toBeVisible();
+  await expect(first.getByLabel("Unit price")).toHaveValue("64.00");
+  await page.goto(`/orders?search=${encodeURIComponent(reference)}`);
+  await expect(page.getByText("1–1 of 1")).toBeVisible();
+  await expect(page.locator("tfoot")).toContainText("152.32");
+  await page.getByRole("link", { name: /^Draft #/ }).click();
+  await expect(page).toHaveURL(new RegExp(`${new URL(order).pathname}\\?`));
+  await page.getByRole("link", { name: "Cancel order" }).click();
+  await page.getByRole("button", { name: "Cancel the order" }).click();
+  await expect(page.getByText("Say why the order is cancelled.")).toBeVisible();
+  await page.getByLabel("Reason").fill("They changed their mind");
+  await page.getByRole("button", { name: "Cancel the order" }).click();
+  await expect(page.locator(".head .badge")).toHaveText("Cancelled");
+  await expect(page.locator(".timeline")).toContainText("They changed their mind");
+});
+
+test("a draft is deleted with its lines, a placed order is not", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00002");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await alive(page, js);
+  const order = page.url();
+  await page.getByRole("link", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await expect(page).toHaveURL(/\/orders$/);
+  expect((await page.goto(order))?.status()).toBe(404);
+});
+
+test("two people on one draft lose nothing", async ({ page, js, browser }) => {
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00002");
+  const first = page.locator(".grid tbody tr").first();
+  await first.getByLabel("SKU").fill("DAI-001");
+  await first.getByLabel("Quantity").fill("1");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  const order = page.url();
+  await page.goto(order);
+  await alive(page, js);
+
+  const other = await (await browser.newContext({ javaScriptEnabled: js })).newPage();
+  const complaints: string[] = [];
+  watch(other, complaints);
+  await signIn(other, js, "noah", new URL(order).pathname);
+  await other.locator(".grid tbody tr").first().getByLabel("Quantity").fill("7");
+  await other.getByRole("button", { name: "Save draft" }).click();
+  await expect(other.getByText("changed this")).toBeVisible();
+
+  await first.getByLabel("Quantity").fill("3");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  const notice = page.locator("#error-summary");
+  await expect(notice).toContainText("Somebody else saved this meanwhile.");
+  if (js) await expect(notice.getByRole("row", { name: /Line DAI-001/ })).toContainText("7 × 9.45");
+  await expect(first.getByLabel("Quantity")).toHaveValue("3");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page.locator("#error-summary")).toHaveCount(0);
+  await page.goto(order);
+  await expect(first.getByLabel("Quantity")).toHaveValue("3");
+  expect(complaints).toEqual([]);
+  await other.context().close();
+});
+
+test("rows come from a spreadsheet; what cannot be read stays, marked", async ({ page, js }) => {
+  test.skip(!js, "pasting into a grid is what JavaScript adds");
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00002");
+  await page.locator(".grid tbody tr").first().getByLabel("SKU").focus();
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/plain", "BEV-001\t2\t\t5 %\nNOPE\t1\t9,90\nDAI-001\tmany\nOIL-001\t1,5\t40\t\nBEV-001\t3\n\n");
+    document.activeElement!.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  const rows = page.locator(".grid tbody tr");
+  await expect(rows.nth(0)).toContainText("House blend coffee");
+  await expect(rows.nth(0).locator("td.n")).toHaveText("28.31");
+  await expect(rows.nth(1)).toContainText("There is no active product with this SKU.");
+  await expect(rows.nth(2).getByLabel("Quantity")).toHaveAttribute("aria-invalid", "true");
+  await expect(rows.nth(3).locator("td.n")).toHaveText("60.00");
+  await rows.nth(4).getByRole("button", { name: "Add the quantity there" }).click();
+  await expect(rows.nth(0).getByLabel("Quantity")).toHaveValue("5");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page.locator("#error-summary")).toBeVisible();
+  await rows.nth(2).getByLabel("Quantity").fill("10");
+  await rows.nth(1).getByRole("button", { name: "Remove this line" }).click();
+  await rows.nth(0).getByLabel("SKU").focus();
+  await page.keyboard.press("Alt+ArrowDown");
+  await expect(rows.nth(1).getByLabel("SKU")).toHaveValue("BEV-001");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await expect(rows.nth(0).getByLabel("SKU")).toHaveValue("DAI-001");
+  await expect(rows.nth(1).getByLabel("Quantity")).toHaveValue("5");
+});
+
+test("a typed price is marked, stays, and goes back to the list", async ({ page, js }) => {
+  test.skip(!js, "marks follow the keyboard with JavaScript");
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00002");
+  const row = page.locator(".grid tbody tr").first();
+  await row.getByLabel("SKU").fill("BEV-001");
+  await row.getByLabel("Quantity").fill("2");
+  await expect(row.getByLabel("Unit price")).toHaveAttribute("placeholder", "14.90");
+  await row.getByLabel("Unit price").fill("13");
+  await expect(row.locator("td.manual")).toHaveCount(1);
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await row.getByLabel("Quantity").fill("3");
+  await expect(row.locator("td.n")).toHaveText("39.00");
+  await row.getByLabel("Unit price").fill("");
+  await expect(row.locator("td.n")).toHaveText("44.70");
+  await page.keyboard.press("ControlOrMeta+s");
+  await expect(row.getByLabel("Unit price")).toHaveValue("14.90");
+  await expect(row.locator("td.manual")).toHaveCount(0);
+});
+
+test("the list has views, and a detail leads to its neighbours", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/orders/new");
+  for (const city of ["C-00005", "C-00006"]) {
+    await page.goto("/orders/new");
+    await page.locator("#f-customer").fill(city);
+    await page.getByRole("button", { name: "Save draft" }).click();
+    await expect(page).toHaveURL(/\/orders\/\d+$/);
+  }
+  await page.goto("/orders");
+  await alive(page, js);
+  await page.getByRole("link", { name: /^Drafts/ }).click();
+  await expect(page).toHaveURL(/status=draft/);
+  await page.getByRole("row").nth(1).getByRole("link").first().click();
+  await expect(page).toHaveURL(/status=draft&at=1$/);
+  const first = await page.getByRole("heading", { level: 1 }).textContent();
+  await page.getByRole("link", { name: "Next in the list" }).click();
+  await expect(page).toHaveURL(/at=2$/);
+  await expect(page.getByRole("heading", { level: 1 })).not.toHaveText(first!);
+  await page.getByRole("link", { name: "Previous in the list" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(first!);
+});
+
+test("a customer's page shows their orders, and what stands in the way of deleting them", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("Gasthaus zum Löwen");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await page.goto("/customers?search=Gasthaus");
+  await page.getByRole("link", { name: "Gasthaus zum Löwen" }).click();
+  await expect(page.locator(".related")).toContainText(/Draft #\d+/);
+  await alive(page, js);
+  await page.getByRole("link", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await expect(page.getByRole("alert").getByRole("link", { name: /\d+ orders/ })).toBeVisible();
+});

@@ -1,0 +1,190 @@
+//! What orders can do over REST beyond what every resource can: commands, and which of them are allowed.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::entity::{Act, Cancel, Entity, Place, Reopen, Ship, Wish};
+use super::{Action, Command, ItemInput, Status};
+use crate::access::gate::{Access, Permission};
+use crate::base::error::Code;
+use crate::base::form::{Field, Input, Kind, checked};
+use crate::base::{Error, Result};
+use crate::server::AppState;
+use crate::server::openapi::{field_schema, input_schema, operation};
+use crate::server::record::{Described, View};
+use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, tagged};
+
+/// The commands and the list of them, under every order.
+pub fn routes() -> Router<AppState> {
+    let router = answering(Router::new(), "/orders/{id}/actions", || {
+        get(actions).options(|_: Access<View<Entity>>| allow("GET, HEAD, OPTIONS"))
+    });
+    let router = command::<Place>(router);
+    let router = command::<Ship>(router);
+    let router = command::<Reopen>(router);
+    command::<Cancel>(router)
+}
+
+fn command<A: Act>(router: Router<AppState>) -> Router<AppState> {
+    answering(router, &format!("/orders/{{id}}/{}", A::COMMAND.name()), || {
+        post(act::<A>).options(|_: Access<A>| allow("POST, OPTIONS"))
+    })
+}
+
+async fn act<A: Act>(access: Access<A>, id: RecordId<Entity>, expected: IfMatch, wish: Wish) -> Result<Response> {
+    let outcome = Entity::act(&access, id.get()?, expected.0, wish).await?;
+    Ok(tagged(StatusCode::OK, &outcome.order, &outcome))
+}
+
+/// Where an order stands and what can be done with it.
+#[derive(Serialize)]
+struct Actions {
+    status: Status,
+    version: i64,
+    actions: Vec<Action>,
+}
+
+async fn actions(access: Access<View<Entity>>, id: RecordId<Entity>) -> Result<Json<Actions>> {
+    let sheet = Entity::sheet(&access, id.get()?).await?;
+    Ok(Json(Actions { status: sheet.order.status, version: sheet.order.version, actions: sheet.actions }))
+}
+
+const WISH: &[Field] = &[
+    Field::new("reason", "Reason", Kind::Line { max: 500 }).help("Kept with the event; a cancellation needs one."),
+    Field::new("dry_run", "Dry run", Kind::Flag { default: false })
+        .help("Do the same work, write nothing, and answer with what would change."),
+];
+
+impl FromRequest<AppState> for Wish {
+    type Rejection = Error;
+
+    /// A body is optional.
+    async fn from_request(request: Request, state: &AppState) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, state.settings.body_limit)
+            .await
+            .map_err(|_| Error::new(Code::TooLarge, "The body of a command is a few words."))?;
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let given = JsonBody::from_request(Request::from_parts(parts, Body::from(body)), state).await?;
+        let values = checked(WISH, &given.0)?;
+        Ok(Self {
+            reason: values.get("reason").and_then(Value::as_str).map(str::to_owned),
+            dry_run: values.get("dry_run").and_then(Value::as_bool).unwrap_or_default(),
+        })
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+fn amount(description: &str) -> Value {
+    json!({ "type": "string", "readOnly": true, "description": description, "examples": ["1284.50"] })
+}
+
+/// What the description of an order says beyond its table of rules.
+pub(super) fn described() -> Described {
+    let text = |description: &str| json!({ "type": "string", "readOnly": true, "description": description });
+    let time = json!({ "type": ["string", "null"], "format": "date-time", "readOnly": true });
+    let reason = json!({ "type": ["string", "null"], "readOnly": true });
+    let read = json!({
+        "number": { "type": ["string", "null"], "readOnly": true, "description": "Given when the order is placed." },
+        "status": { "type": "string", "readOnly": true, "enum": Status::ALL.map(Status::name),
+                    "description": "Changes by commands only." },
+        "customer_name": text("The customer's name when the order was last saved; fixed once it is placed."),
+        "currency": text("ISO 4217."),
+        "subtotal": amount("Quantity × price of all lines, before discount."),
+        "discount_total": amount("What discounts take off."),
+        "tax_total": amount("Rounded once for every tax rate."),
+        "total": amount("subtotal - discount_total + tax_total."),
+        "placed_at": time, "shipped_at": time, "cancelled_at": time, "cancel_reason": reason,
+        "items": { "type": "array", "readOnly": true, "items": { "$ref": "#/components/schemas/OrderItem" },
+                   "description": "In a list only with `expand=items`." },
+    });
+    let item = input_schema(ItemInput::FIELDS, true, Map::new());
+    let written = json!({
+        "items": { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item,
+                   "description": "All lines. A stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
+                                   removed. Absent leaves them as they are." },
+    });
+    Described { read: object(read), single: vec!["items"], written: object(written), without_times: false }
+}
+
+/// What the description of an order item says beyond its table of rules.
+pub(super) fn described_item() -> Described {
+    let read = json!({
+        "position": { "type": "integer", "readOnly": true, "description": "From 1." },
+        "unit": { "type": "string", "readOnly": true },
+        "price_is_manual": { "type": "boolean", "readOnly": true,
+                             "description": "Whether the price was typed instead of taken from the product." },
+        "tax_rate": amount("Percent; the product's when the line was added."),
+        "net": amount("Quantity × price less discount, rounded once."),
+        "tax": amount("The line's share of the tax of its rate."),
+        "total": amount("net + tax."),
+    });
+    Described { read: object(read), without_times: true, ..Described::default() }
+}
+
+/// The descriptions of the commands, by path.
+pub fn paths() -> Vec<(String, Value)> {
+    let id =
+        json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
+    let refused = [400, 401, 403, 404, 409, 412, 413, 415, 428];
+    let described = |command: Command, permission: String| {
+        let outcome = json!({
+            "description": "What was done, or with `dry_run` would be.",
+            "headers": { "ETag": { "schema": { "type": "string" } } },
+            "content": { "application/json": { "schema": { "type": "object", "properties": {
+                "dry_run": { "type": "boolean" },
+                "changes": { "type": "object", "description": "Field to [before, after], as in the history." },
+                "order": { "$ref": "#/components/schemas/Order" },
+            } } } },
+        });
+        let name = command.name();
+        let summary = format!("{}{} an order", name[..1].to_uppercase(), &name[1..]);
+        let mut post = operation("orders", &format!("orders.{name}"), &summary, &permission, &refused, outcome);
+        let schema: Map<String, Value> =
+            WISH.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
+        post["requestBody"] = json!({ "content": { "application/json": { "schema": {
+            "type": "object", "additionalProperties": false, "properties": schema } } } });
+        post["parameters"] = json!([{ "name": "If-Match", "in": "header", "schema": { "type": "string" },
+                                      "description": "The `ETag` of the version the command was decided on." }]);
+        (format!("/api/orders/{{id}}/{name}/"), json!({ "parameters": id, "post": post }))
+    };
+    let action = json!({ "type": "object", "properties": {
+        "command": { "type": "string", "enum": Command::ALL.map(Command::name) },
+        "allowed": { "type": "boolean" },
+        "reason": { "type": "string", "description": "Why not, when it is blocked." },
+    } });
+    let listed = json!({ "description": "Every command, allowed or blocked.", "content": { "application/json": { "schema": {
+        "type": "object", "properties": {
+            "status": { "type": "string" }, "version": { "type": "integer" },
+            "actions": { "type": "array", "items": action },
+        } } } } });
+    let get = operation(
+        "orders",
+        "orders.actions",
+        "What can be done with an order",
+        "orders.view",
+        &[401, 403, 404],
+        listed,
+    );
+    vec![
+        ("/api/orders/{id}/actions/".to_owned(), json!({ "parameters": id, "get": get })),
+        described(Command::Place, Place::code()),
+        described(Command::Ship, Ship::code()),
+        described(Command::Reopen, Reopen::code()),
+        described(Command::Cancel, Cancel::code()),
+    ]
+}

@@ -1,0 +1,916 @@
+//! The table of orders and what can be done with them. One transaction per command, with its event inside; header and lines
+//! share the order's version.
+
+use std::collections::HashMap;
+
+use chrono::Datelike;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, QuerySelect};
+use serde_json::{Map, Value as Json, json};
+
+use super::item::{self, Draft, Products};
+use super::status::{Credit, Refusal, Situation};
+use super::{Command, Header, Item, LISTING, Order, OrderId, OrderInput, Outcome, Sheet, Status};
+use crate::access::gate::{Access, Caller, Permission};
+use crate::base::column::integer_column;
+use crate::base::error::{Code, FieldErrors};
+use crate::base::form::{Field, Given, Input, Kind};
+use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::money::Money;
+use crate::base::record::Row;
+use crate::base::time::stored::{Day, Timestamp, now, today};
+use crate::base::{Error, Result, fold};
+use crate::customers::entity as customer;
+use crate::history::entity::{self as history, Subject};
+use crate::history::{Beside, Detail};
+use crate::server::record::{
+    self, Add, Change, Delete, Described, Expected, OnceKey, Resource, Stored, View, demand_version, made_before,
+    page_of, searchable, series,
+};
+
+integer_column!(OrderId);
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "orders")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: OrderId,
+    pub version: i64,
+    pub number: Option<String>,
+    pub number_key: Option<String>,
+    pub status: String,
+    pub customer_id: crate::customers::CustomerId,
+    pub customer_name: String,
+    pub customer_name_key: String,
+    pub currency: String,
+    pub order_date: Day,
+    pub required_date: Option<Day>,
+    pub customer_reference: Option<String>,
+    pub shipping_name: Option<String>,
+    pub shipping_line1: Option<String>,
+    pub shipping_line2: Option<String>,
+    pub shipping_postal_code: Option<String>,
+    pub shipping_city: Option<String>,
+    pub shipping_region: Option<String>,
+    pub shipping_country: Option<String>,
+    pub freight: Option<Money>,
+    pub notes: Option<String>,
+    pub subtotal: Money,
+    pub discount_total: Money,
+    pub tax_total: Money,
+    pub total: Money,
+    pub placed_at: Option<Timestamp>,
+    pub shipped_at: Option<Timestamp>,
+    pub cancelled_at: Option<Timestamp>,
+    pub cancel_reason: Option<String>,
+    pub search_text: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(belongs_to = "customer::Entity", from = "Column::CustomerId", to = "customer::Column::Id")]
+    Customer,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for Order {
+    fn from(row: Model) -> Self {
+        Order {
+            id: row.id,
+            version: row.version,
+            number: row.number,
+            status: row.status.parse().unwrap_or_default(),
+            customer_name: row.customer_name,
+            header: Header {
+                customer: row.customer_id,
+                order_date: Some(row.order_date.into()),
+                required_date: row.required_date.map(Into::into),
+                customer_reference: row.customer_reference,
+                shipping_name: row.shipping_name,
+                shipping_line1: row.shipping_line1,
+                shipping_line2: row.shipping_line2,
+                shipping_postal_code: row.shipping_postal_code,
+                shipping_city: row.shipping_city,
+                shipping_region: row.shipping_region,
+                shipping_country: row.shipping_country,
+                freight: row.freight,
+                notes: row.notes,
+            },
+            currency: row.currency,
+            subtotal: row.subtotal,
+            discount_total: row.discount_total,
+            tax_total: row.tax_total,
+            total: row.total,
+            placed_at: row.placed_at.map(Into::into),
+            shipped_at: row.shipped_at.map(Into::into),
+            cancelled_at: row.cancelled_at.map(Into::into),
+            cancel_reason: row.cancel_reason,
+            items: None,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        }
+    }
+}
+
+impl Stored for Order {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn values(&self) -> Map<String, Json> {
+        OrderInput { header: self.header.clone(), items: None }.values()
+    }
+
+    fn row(self) -> Row {
+        let mut values = self.values();
+        values.extend([
+            ("name".to_owned(), json!(self.title())),
+            ("number".to_owned(), json!(self.number)),
+            ("status".to_owned(), json!(self.status)),
+            ("customer_name".to_owned(), json!(self.customer_name)),
+            ("currency".to_owned(), json!(self.currency)),
+            ("total".to_owned(), json!(self.total)),
+        ]);
+        Row { id: self.id.0, version: self.version, values }
+    }
+}
+
+impl Order {
+    /// The values and lines as a stale form compares itself with them.
+    fn compared(&self) -> Map<String, Json> {
+        let mut values = self.values();
+        let items: Vec<_> = self.items.iter().flatten().map(|item| Json::Object(item.values())).collect();
+        values.insert("items".into(), items.into());
+        values
+    }
+
+    fn check(&self, expected: Expected) -> Result<()> {
+        match expected {
+            Expected::Version(version) if version != self.version => Err(Error::stale(self.version, self.compared())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Resource for Entity {
+    const NAME: &'static str = "orders";
+    const SINGULAR: &'static str = "order";
+    const LISTING: Listing = LISTING;
+    const NESTED: Option<&'static str> = Some("items");
+
+    type Record = Order;
+    type Input = OrderInput;
+
+    fn read(row: Model) -> Order {
+        row.into()
+    }
+
+    fn fill(row: &mut ActiveModel, input: &OrderInput) {
+        row.set_header(&input.header);
+    }
+
+    fn narrowed(filter: &str, value: &str) -> Option<Condition> {
+        match filter {
+            "product" => {
+                let product = value.parse::<i64>().unwrap_or_default();
+                let with_product = Query::select()
+                    .column(item::Column::OrderId)
+                    .from(item::Entity)
+                    .and_where(item::Column::ProductId.eq(product))
+                    .to_owned();
+                Some(Condition::all().add(Column::Id.in_subquery(with_product)))
+            }
+            // Part of the name, whatever its case and accents.
+            "customer_name" => {
+                let pattern = LikeExpr::new(fold::like(&fold::fold(value))).escape('\\');
+                Some(Condition::all().add(Column::CustomerNameKey.into_expr().like(pattern)))
+            }
+            _ => None,
+        }
+    }
+
+    fn returned(stored: &Order, given: &mut [(String, Given)]) -> Result<()> {
+        let items = stored.items.as_deref().unwrap_or_default();
+        let mut errors = FieldErrors::new();
+        for (_, list) in given.iter_mut().filter(|(name, _)| name == "items") {
+            if let Given::List(rows) = list {
+                for (row, given) in rows.iter_mut().enumerate() {
+                    item::returned(items, row, given, &mut errors);
+                }
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
+    }
+
+    fn described() -> Described {
+        super::api::described()
+    }
+
+    async fn list(access: &Access<View<Self>>, query: &ListQuery) -> Result<Page<Order>> {
+        let mut page = page_of::<Self>(access, query).await?;
+        if query.expand {
+            let ids = page.results.iter().map(|order| order.id);
+            let mut items = item::of_all(access.reader(), ids).await?;
+            for order in &mut page.results {
+                order.take_items(items.remove(&order.id).unwrap_or_default());
+            }
+        }
+        Ok(page)
+    }
+
+    async fn get(access: &Access<View<Self>>, id: i64) -> Result<Order> {
+        whole(access.reader(), id).await
+    }
+
+    async fn detail(access: &Access<View<Self>>, id: i64) -> Result<Detail<Order>> {
+        let record = whole(access.reader(), id).await?;
+        let events = history::of(access.reader(), Self::NAME, id).await?;
+        Ok(Detail { record, events, beside: Beside::default() })
+    }
+
+    async fn create(access: &Access<Add<Self>>, input: OrderInput, once: Option<OnceKey>) -> Result<Order> {
+        let transaction = access.write().await?;
+        let order = Self::create_in(&transaction, access, input, once.as_ref()).await;
+        committed(transaction, access, order, once.as_ref()).await
+    }
+
+    async fn change(
+        access: &Access<Change<Self>>,
+        id: i64,
+        expected: Expected,
+        change: impl FnOnce(&Order) -> Result<OrderInput> + Send,
+    ) -> Result<Order> {
+        demand_version(access, expected)?;
+        let transaction = access.write().await?;
+        let after = Self::change_in(&transaction, access, id, expected, change).await?;
+        transaction.commit().await?;
+        Ok(after)
+    }
+
+    async fn remove(access: &Access<Delete<Self>>, id: i64, expected: Expected) -> Result<Order> {
+        demand_version(access, expected)?;
+        let transaction = access.write().await?;
+        let before = locked(&transaction, id).await?;
+        before.check(expected)?;
+        allowed(&before, &before.settled(access.caller()), Command::Delete)?;
+        Self::delete_by_id(before.id).exec(&transaction).await?;
+        let versions = (Some(before.version), None);
+        let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
+        history::record(&transaction, access.caller(), subject, difference(Some(&before), None)).await?;
+        transaction.commit().await?;
+        Ok(before)
+    }
+}
+
+/// Commits what was made; of two forms with one key at once, the later one answers with what the first made.
+pub(super) async fn committed(
+    transaction: DatabaseTransaction,
+    access: &Access<Add<Entity>>,
+    made: Result<Order>,
+    once: Option<&OnceKey>,
+) -> Result<Order> {
+    match made {
+        Ok(order) => {
+            transaction.commit().await?;
+            Ok(order)
+        }
+        Err(error) if error.code == Code::Conflict && once.is_some() => {
+            transaction.rollback().await?;
+            let transaction = access.write().await?;
+            made_before::<Entity>(&transaction, access, once).await?.ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Entity {
+    /// Creates an order within a transaction.
+    ///
+    /// # Errors
+    /// Those of [`Resource::create`].
+    pub async fn create_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Add<Self>>,
+        input: OrderInput,
+        once: Option<&OnceKey>,
+    ) -> Result<Order> {
+        if let Some(order) = made_before::<Self>(transaction, access, once).await? {
+            return whole(transaction, order.id.0).await;
+        }
+        let people = customers(transaction, [input.header.customer.0]).await?;
+        let products = Products::named(transaction, input.items.iter().flatten()).await?;
+        let new = New::of(input, None, &people, &products)?;
+        let order = insert_all(transaction, access, vec![new]).await?.pop();
+        let order = order.ok_or_else(|| Error::internal("an order was not inserted"))?;
+        if let Some(once) = once {
+            once.spend(transaction, access.caller(), Self::NAME, order.id.0).await?;
+        }
+        Ok(order)
+    }
+
+    /// Changes header and lines of a draft within a transaction. Without a difference nothing is written.
+    ///
+    /// # Errors
+    /// Those of [`Resource::change`]; `Conflict` when the order is no draft.
+    pub async fn change_in<P>(
+        transaction: &DatabaseTransaction,
+        access: &Access<P>,
+        id: i64,
+        expected: Expected,
+        change: impl FnOnce(&Order) -> Result<OrderInput> + Send,
+    ) -> Result<Order> {
+        let before = locked(transaction, id).await?;
+        before.check(expected)?;
+        allowed(&before, &before.settled(access.caller()), Command::Change)?;
+        let mut input = change(&before)?;
+        input.header.order_date = input.header.order_date.or_else(|| before.header.order_date.clone());
+        let people = customers(transaction, [input.header.customer.0]).await?;
+        let customer = buyer(&people, &input.header, Some(&before))?;
+        let stored = before.items.as_deref().unwrap_or_default();
+        let lines = match input.items {
+            Some(items) => {
+                let items = item::meant(stored, items);
+                let products = Products::needed(transaction, stored, &items).await?;
+                Some(Draft::of(stored, items, &products)?)
+            }
+            None => None,
+        };
+        let mut row = <ActiveModel as ActiveModelTrait>::default();
+        row.set_header(&input.header);
+        row.set_customer(customer, before.number.as_deref(), &input.header);
+        let mut after = Order { header: input.header, customer_name: customer.name.clone(), ..before.clone() };
+        if let Some(draft) = lines {
+            row.set_totals(&draft);
+            after.set_totals(&draft);
+            after.take_items(draft.items);
+        }
+        if after == before {
+            return Ok(before);
+        }
+        item::store(transaction, stored, after.items.as_deref_mut().unwrap_or_default()).await?;
+        let after = update(transaction, &before, row, after).await?;
+        let versions = (Some(before.version), Some(after.version));
+        let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
+        history::record(transaction, access.caller(), subject, difference(Some(&before), Some(&after))).await?;
+        Ok(after)
+    }
+
+    /// Gives a command. With `dry_run` the same work is done and rolled back.
+    ///
+    /// # Errors
+    /// `NotFound`; `Stale`; `Invalid` at `reason`; `Conflict` with the reason why the order does not allow it.
+    pub async fn act<A: Act>(access: &Access<A>, id: i64, expected: Expected, wish: Wish) -> Result<Outcome> {
+        demand_version(access, expected)?;
+        let transaction = access.write().await?;
+        let outcome = Self::act_in::<A, A>(&transaction, access, id, expected, wish).await?;
+        if outcome.dry_run {
+            transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
+        }
+        Ok(outcome)
+    }
+
+    /// The same within a transaction.
+    ///
+    /// # Errors
+    /// Those of [`Entity::act`].
+    pub async fn act_in<A: Act, P>(
+        transaction: &DatabaseTransaction,
+        access: &Access<P>,
+        id: i64,
+        expected: Expected,
+        wish: Wish,
+    ) -> Result<Outcome> {
+        let reason = reason(wish.reason.as_deref())?;
+        let before = locked(transaction, id).await?;
+        before.check(expected)?;
+        if A::COMMAND == Command::Place {
+            // Two orders of one customer placed at once must both count towards the limit.
+            let customer = customer::Entity::find_by_id(before.header.customer).lock(LockType::NoKeyUpdate);
+            customer.one(transaction).await?;
+        }
+        let situation = situation(transaction, access.caller(), &before).await?;
+        allowed(&before, &situation.settled, A::COMMAND)?;
+        if A::COMMAND == Command::Cancel && reason.is_none() {
+            return Err(Error::field("reason", "Say why the order is cancelled."));
+        }
+        let (mut row, mut after, now) = (<ActiveModel as ActiveModelTrait>::default(), before.clone(), now());
+        match A::COMMAND {
+            Command::Place => {
+                after.status = Status::Placed;
+                after.placed_at = Some(now.into());
+                row.placed_at = Set(Some(now));
+                after.header.ship_to(&situation.customer);
+                if after.number.is_none() {
+                    after.number = Some(next_number(transaction, now.year()).await?);
+                }
+                after.customer_name = situation.customer.name.clone();
+                row.number = Set(after.number.clone());
+                row.number_key = Set(after.number.as_deref().map(fold::key));
+                row.set_header(&after.header);
+                row.set_customer(&situation.customer, after.number.as_deref(), &after.header);
+            }
+            Command::Ship => {
+                after.status = Status::Shipped;
+                after.shipped_at = Some(now.into());
+                row.shipped_at = Set(Some(now));
+            }
+            Command::Reopen => {
+                after.status = Status::Draft;
+                after.placed_at = None;
+                row.placed_at = Set(None);
+            }
+            Command::Cancel => {
+                after.status = Status::Cancelled;
+                after.cancelled_at = Some(now.into());
+                after.cancel_reason.clone_from(&reason);
+                row.cancelled_at = Set(Some(now));
+                row.cancel_reason = Set(reason.clone());
+            }
+            Command::Change | Command::Delete => {
+                return Err(Error::internal("this command is a door of its own"));
+            }
+        }
+        row.status = Set(after.status.name().into());
+        let after = update(transaction, &before, row, after).await?;
+        let changes = difference(Some(&before), Some(&after));
+        let versions = (Some(before.version), Some(after.version));
+        let subject =
+            Subject { resource: Self::NAME, id, command: A::COMMAND.name(), versions, reason: reason.as_deref() };
+        history::record(transaction, access.caller(), subject, changes.clone()).await?;
+        let changes = if let Json::Object(changes) = changes { changes } else { Map::new() };
+        Ok(Outcome { dry_run: wish.dry_run, changes, order: after })
+    }
+
+    /// An order with what can be done with it, and why not what cannot.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn sheet(access: &Access<View<Self>>, id: i64) -> Result<Sheet> {
+        let order = whole(access.reader(), id).await?;
+        let situation = situation(access.reader(), access.caller(), &order).await?;
+        let (actions, inactive) = (situation.settled.actions(), situation.settled.inactive_products.clone());
+        Ok(Sheet { order, actions, inactive })
+    }
+}
+
+/// What is asked of a command.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Why; kept with the event.
+    pub reason: Option<String>,
+    /// Do the same work, write nothing, and answer with what would change.
+    pub dry_run: bool,
+}
+
+/// A permission to give one command.
+pub trait Act: Permission {
+    const COMMAND: Command;
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Permission for $name {
+            fn code() -> String {
+                Self::COMMAND.permission()
+            }
+        }
+
+        impl Act for $name {
+            const COMMAND: Command = Command::$name;
+        }
+    )+};
+}
+
+acts! {
+    /// The permission to place an order.
+    Place,
+    /// The permission to ship an order.
+    Ship,
+    /// The permission to make a placed order a draft again.
+    Reopen,
+    /// The permission to cancel an order.
+    Cancel,
+}
+
+const REASON: Field = Field::new("reason", "Reason", Kind::Line { max: 500 });
+
+fn reason(given: Option<&str>) -> Result<Option<String>> {
+    let given = given.map_or(Given::Null, |text| Given::Text(text.into()));
+    match REASON.check(&given) {
+        Ok(value) => Ok(value.as_str().map(str::to_owned)),
+        Err(message) => Err(Error::field(REASON.name, message)),
+    }
+}
+
+fn allowed(order: &Order, situation: &Situation<'_>, command: Command) -> Result<()> {
+    match situation.refusal(command) {
+        None => Ok(()),
+        Some(Refusal::Permission(code)) => Err(Error::forbidden(&code)),
+        Some(Refusal::State(reason)) => {
+            let detail = format!("{}: {reason}", order.title());
+            let can = situation.actions().into_iter().filter(|action| action.allowed);
+            let allowed = can.map(|action| action.command.name().to_owned()).collect();
+            Err(Error { allowed, ..Error::new(Code::Conflict, detail) })
+        }
+    }
+}
+
+/// Everything that decides about an order, and the customer it was read from.
+struct Situated<'a> {
+    customer: customer::Model,
+    settled: Situation<'a>,
+}
+
+async fn situation<'a>(db: &impl ConnectionTrait, caller: &'a Caller, order: &Order) -> Result<Situated<'a>> {
+    let customer = customer::Entity::find_by_id(order.header.customer).one(db).await?;
+    let customer = customer.ok_or_else(|| Error::internal("an order without its customer"))?;
+    let mut settled = Situation { customer_is_active: customer.is_active, ..order.settled(caller) };
+    if order.status == Status::Draft {
+        settled.inactive_products = item::inactive(db, order.id).await?;
+        if let Some(limit) = customer.credit_limit {
+            settled.credit = Some(Credit { limit, open: open_total(db, order.header.customer.0).await? });
+        }
+    }
+    Ok(Situated { customer, settled })
+}
+
+/// The total of a customer's orders that are placed and not shipped.
+async fn open_total(db: &impl ConnectionTrait, customer: i64) -> Result<Money> {
+    let open: Option<Option<i64>> = Entity::find()
+        .select_only()
+        .expr(Func::cast_as(Func::sum(Expr::col(Column::Total)), "BIGINT"))
+        .filter(Column::CustomerId.eq(customer))
+        .filter(Column::Status.eq(Status::Placed.name()))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(Money::from(open.flatten().unwrap_or_default()))
+}
+
+impl Order {
+    /// What decides about the order by itself, without its customer and products.
+    fn settled<'a>(&self, caller: &'a Caller) -> Situation<'a> {
+        Situation {
+            status: self.status,
+            has_number: self.number.is_some(),
+            lines: self.items.as_ref().map_or(0, Vec::len),
+            total: self.total,
+            customer_is_active: true,
+            inactive_products: Vec::new(),
+            credit: None,
+            permissions: &caller.permissions,
+        }
+    }
+
+    fn set_totals(&mut self, draft: &Draft) {
+        let totals = &draft.totals;
+        (self.subtotal, self.discount_total) = (totals.subtotal, totals.discount_total);
+        (self.tax_total, self.total) = (totals.tax_total, totals.total);
+    }
+
+    /// Puts the lines in, with what they share with their order.
+    pub(super) fn take_items(&mut self, mut items: Vec<Item>) {
+        for item in &mut items {
+            (item.order, item.version) = (self.id, self.version);
+        }
+        self.items = Some(items);
+    }
+}
+
+impl Header {
+    /// Copies the customer's address where none is given: where they get their goods, else where they get their bills.
+    fn ship_to(&mut self, customer: &customer::Model) {
+        let header = self;
+        let given =
+            [&header.shipping_line1, &header.shipping_line2, &header.shipping_city, &header.shipping_postal_code];
+        if given.into_iter().any(Option::is_some) {
+            return;
+        }
+        let own = [&customer.shipping_line1, &customer.shipping_city, &customer.shipping_postal_code];
+        let of = |shipping: &Option<String>, billing: &Option<String>| {
+            if own.into_iter().any(Option::is_some) { shipping.clone() } else { billing.clone() }
+        };
+        header.shipping_name = header.shipping_name.take().or_else(|| Some(customer.name.clone()));
+        header.shipping_line1 = of(&customer.shipping_line1, &customer.billing_line1);
+        header.shipping_line2 = of(&customer.shipping_line2, &customer.billing_line2);
+        header.shipping_postal_code = of(&customer.shipping_postal_code, &customer.billing_postal_code);
+        header.shipping_city = of(&customer.shipping_city, &customer.billing_city);
+        header.shipping_region = of(&customer.shipping_region, &customer.billing_region);
+        header.shipping_country = of(&customer.shipping_country, &customer.billing_country);
+    }
+}
+
+impl ActiveModel {
+    fn set_header(&mut self, header: &Header) {
+        self.customer_id = Set(header.customer);
+        self.order_date = Set(header.order_date.as_ref().map_or_else(today, Day::from));
+        self.required_date = Set(header.required_date.as_ref().map(Day::from));
+        self.customer_reference = Set(header.customer_reference.clone());
+        self.shipping_name = Set(header.shipping_name.clone());
+        self.shipping_line1 = Set(header.shipping_line1.clone());
+        self.shipping_line2 = Set(header.shipping_line2.clone());
+        self.shipping_postal_code = Set(header.shipping_postal_code.clone());
+        self.shipping_city = Set(header.shipping_city.clone());
+        self.shipping_region = Set(header.shipping_region.clone());
+        self.shipping_country = Set(header.shipping_country.clone());
+        self.freight = Set(header.freight);
+        self.notes = Set(header.notes.clone());
+    }
+
+    /// The customer's name, and what a search finds the order by.
+    fn set_customer(&mut self, customer: &customer::Model, number: Option<&str>, header: &Header) {
+        self.customer_name = Set(customer.name.clone());
+        self.customer_name_key = Set(fold::fold(&customer.name));
+        self.search_text = Set(searchable([
+            number.map(str::to_owned).as_ref(),
+            Some(&customer.name),
+            Some(&customer.code),
+            header.customer_reference.as_ref(),
+        ]));
+    }
+
+    fn set_totals(&mut self, draft: &Draft) {
+        self.subtotal = Set(draft.totals.subtotal);
+        self.discount_total = Set(draft.totals.discount_total);
+        self.tax_total = Set(draft.totals.tax_total);
+        self.total = Set(draft.totals.total);
+    }
+}
+
+/// Writes the next version of an order that is still at the version it was read at.
+async fn update(
+    transaction: &DatabaseTransaction,
+    before: &Order,
+    mut row: ActiveModel,
+    after: Order,
+) -> Result<Order> {
+    let now = now();
+    row.version = Set(before.version + 1);
+    row.updated_at = Set(now);
+    let updated = Entity::update_many()
+        .set(row)
+        .filter(Column::Id.eq(before.id))
+        .filter(Column::Version.eq(before.version))
+        .exec(transaction)
+        .await?;
+    if updated.rows_affected == 0 {
+        let stored = whole(transaction, before.id.0).await?;
+        return Err(Error::stale(stored.version, stored.compared()));
+    }
+    let mut after = Order { version: before.version + 1, updated_at: now.into(), ..after };
+    let items = after.items.take().unwrap_or_default();
+    after.take_items(items);
+    Ok(after)
+}
+
+/// An order with its lines. Two statements.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn whole(db: &impl ConnectionTrait, id: i64) -> Result<Order> {
+    let mut order = record::find::<Entity>(db, id).await?;
+    order.take_items(item::of(db, order.id).await?);
+    Ok(order)
+}
+
+/// An order with its lines, held until the transaction ends: others who want to change it wait.
+pub(super) async fn locked(transaction: &DatabaseTransaction, id: i64) -> Result<Order> {
+    let row = Entity::find_by_id(OrderId(id)).lock(LockType::NoKeyUpdate).one(transaction).await?;
+    let mut order = row.map(Order::from).ok_or_else(|| Error::not_found(Entity::SINGULAR))?;
+    order.take_items(item::of(transaction, order.id).await?);
+    Ok(order)
+}
+
+/// The next number of a year, as `SO-2026-00001`. Others who place an order wait until this transaction ends.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn next_number(transaction: &DatabaseTransaction, year: i32) -> Result<String> {
+    loop {
+        let number = format!("SO-{year}-{:05}", series::next(transaction, &format!("orders-{year}")).await?);
+        // An imported order may have brought this number along.
+        let taken = Entity::find().filter(Column::NumberKey.eq(fold::key(&number))).one(transaction).await?;
+        if taken.is_none() {
+            return Ok(number);
+        }
+    }
+}
+
+/// Customers by id.
+pub type People = HashMap<i64, customer::Model>;
+
+/// The customers with these ids.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn customers(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = i64>) -> Result<People> {
+    let ids: Vec<_> = ids.into_iter().collect();
+    let mut people = People::with_capacity(ids.len());
+    for ids in ids.chunks(item::CHUNK) {
+        let found = customer::Entity::find().filter(customer::Column::Id.is_in(ids.iter().copied())).all(db).await?;
+        people.extend(found.into_iter().map(|customer| (customer.id.0, customer)));
+    }
+    Ok(people)
+}
+
+/// The customer with this code, or the only one of this name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn customer_called(db: &impl ConnectionTrait, named: &str) -> Result<Option<i64>> {
+    let (code, name) = (fold::key(named), fold::fold(named));
+    let called = customer::Column::CodeKey.eq(&code).or(customer::Column::NameKey.eq(name));
+    let found = customer::Entity::find().filter(called).limit(2).all(db).await?;
+    let by_code = found.iter().find(|customer| customer.code_key == code);
+    Ok(match (by_code, found.as_slice()) {
+        (Some(customer), _) | (None, [customer]) => Some(customer.id.0),
+        _ => None,
+    })
+}
+
+/// The customer an order is for; a new order, or one that changes hands, needs an active one.
+fn buyer<'a>(people: &'a People, header: &Header, before: Option<&Order>) -> Result<&'a customer::Model> {
+    let customer =
+        people.get(&header.customer.0).ok_or_else(|| Error::field("customer", "There is no such customer."))?;
+    let keeps = before.is_some_and(|before| before.header.customer == header.customer);
+    if !customer.is_active && !keeps {
+        return Err(Error::field("customer", "This customer is inactive and cannot get new orders."));
+    }
+    Ok(customer)
+}
+
+/// What an order that happened elsewhere brings along.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Its own number; absent for a draft.
+    pub number: Option<String>,
+    pub status: Status,
+    pub placed_at: Option<Timestamp>,
+    pub shipped_at: Option<Timestamp>,
+    pub cancelled_at: Option<Timestamp>,
+    pub cancel_reason: Option<String>,
+}
+
+/// An order that is complete but for its id.
+#[derive(Debug, Clone)]
+pub struct New {
+    header: Header,
+    customer: customer::Model,
+    draft: Draft,
+    origin: Option<Origin>,
+}
+
+impl New {
+    /// Holds an order against what the database knows of its customer and its products. Orders that happened elsewhere may be
+    /// of customers and products that are inactive by now.
+    ///
+    /// # Errors
+    /// `Invalid`, naming every field that breaks a rule.
+    pub fn of(input: OrderInput, origin: Option<Origin>, people: &People, products: &Products) -> Result<Self> {
+        let past = origin.as_ref().is_some_and(|origin| origin.status != Status::Draft);
+        let customer = match people.get(&input.header.customer.0) {
+            Some(customer) if past => Ok(customer),
+            _ => buyer(people, &input.header, None),
+        };
+        let products = if past { &products.of_any_state() } else { products };
+        let draft = Draft::of(&[], input.items.unwrap_or_default(), products);
+        match (customer, draft) {
+            (Ok(customer), Ok(draft)) => {
+                let mut header = input.header;
+                if past {
+                    header.ship_to(customer);
+                }
+                Ok(Self { header, customer: customer.clone(), draft, origin })
+            }
+            (Err(mut error), Err(more)) => {
+                error.errors.extend(more.errors);
+                Err(error)
+            }
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
+    fn row(&self, currency: &str, now: Timestamp) -> ActiveModel {
+        let origin = self.origin.as_ref();
+        let number = origin.and_then(|origin| origin.number.clone());
+        let mut row = ActiveModel {
+            version: Set(1),
+            number_key: Set(number.as_deref().map(fold::key)),
+            status: Set(origin.map_or(Status::Draft, |origin| origin.status).name().into()),
+            currency: Set(currency.into()),
+            placed_at: Set(origin.and_then(|origin| origin.placed_at)),
+            shipped_at: Set(origin.and_then(|origin| origin.shipped_at)),
+            cancelled_at: Set(origin.and_then(|origin| origin.cancelled_at)),
+            cancel_reason: Set(origin.and_then(|origin| origin.cancel_reason.clone())),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        row.set_header(&self.header);
+        row.set_customer(&self.customer, number.as_deref(), &self.header);
+        row.set_totals(&self.draft);
+        row.number = Set(number);
+        row
+    }
+}
+
+/// How many orders go into one statement.
+const BATCH: usize = 500;
+
+/// Inserts orders with their lines and events. The number of statements depends on batches, not on orders or lines.
+///
+/// # Errors
+/// `Conflict` at `number` when one is taken.
+pub async fn insert_all<P>(
+    transaction: &DatabaseTransaction,
+    access: &Access<P>,
+    orders: Vec<New>,
+) -> Result<Vec<Order>> {
+    let (currency, now) = (access.currency(), now());
+    let mut made: Vec<Order> = Vec::with_capacity(orders.len());
+    let mut orders = orders.into_iter().peekable();
+    while orders.peek().is_some() {
+        let batch: Vec<New> = orders.by_ref().take(BATCH).collect();
+        let rows = Entity::insert_many(batch.iter().map(|new| new.row(&currency, now)));
+        let mut rows = rows.exec_with_returning(transaction).await?;
+        // Ids are drawn in the order of the rows, though they may come back in any.
+        rows.sort_by_key(|row| row.id);
+        for (row, new) in rows.into_iter().zip(batch) {
+            if row.customer_id != new.header.customer || row.total != new.draft.totals.total {
+                return Err(Error::internal("orders came back in another order than they were inserted in"));
+            }
+            let mut order = Order::from(row);
+            order.take_items(new.draft.items);
+            made.push(order);
+        }
+    }
+    let lines = made.iter_mut().flat_map(|order| order.items.iter_mut().flatten()).collect();
+    item::insert(transaction, lines).await?;
+    let event = |order: &Order| {
+        let versions = (None, Some(order.version));
+        let subject = Subject { resource: Entity::NAME, id: order.id.0, command: "create", versions, reason: None };
+        history::row(access.caller(), subject, difference(None, Some(order)))
+    };
+    let events: Vec<_> = made.iter().map(event).collect();
+    history::record_all(transaction, events).await?;
+    Ok(made)
+}
+
+/// What changed between two states of an order: values by name, lines by their SKU as `items[BEV-001]`.
+fn difference(before: Option<&Order>, after: Option<&Order>) -> Json {
+    let values = |order: &Order| {
+        let mut values = order.values();
+        for (name, value) in [
+            ("number", json!(order.number)),
+            ("status", json!(order.status)),
+            ("customer_name", json!(order.customer_name)),
+            ("total", json!(order.total)),
+            ("cancel_reason", json!(order.cancel_reason)),
+        ] {
+            values.insert(name.into(), value);
+        }
+        for item in order.items.iter().flatten() {
+            let line = json!({
+                "description": item.description, "quantity": item.quantity, "unit_price": item.unit_price,
+                "discount_percent": item.discount_percent, "position": item.position, "net": item.net,
+            });
+            values.insert(format!("items[{}]", item.sku), line);
+        }
+        values
+    };
+    let (before, after) = (before.map(values), after.map(values));
+    let mut changes = history::difference(before.as_ref(), after.as_ref());
+    for (name, change) in changes.as_object_mut().into_iter().flatten() {
+        if name.starts_with("items[") {
+            narrow(change);
+        }
+    }
+    changes
+}
+
+/// Keeps of a changed line only what changed.
+fn narrow(change: &mut Json) {
+    let Some([Json::Object(before), Json::Object(after)]) = change.as_array_mut().map(Vec::as_mut_slice) else {
+        return;
+    };
+    let same: Vec<_> =
+        before.iter().filter(|(name, value)| after.get(*name) == Some(value)).map(|(n, _)| n.clone()).collect();
+    for name in same {
+        before.remove(&name);
+        after.remove(&name);
+    }
+}
