@@ -10,6 +10,7 @@ use crate::accounts::pages::SignInPage;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::customers::pages::PAGES as CUSTOMERS;
+use crate::import::pages::ImportPage;
 use crate::orders::pages::{OrderRoutes, OrdersOf};
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::search::SearchPage;
@@ -28,9 +29,10 @@ pub use document::shell;
 
 /// The sidebar, in its order.
 const ENTRIES: &[Entry] = &[
-    Entry { label: "Orders", href: "/orders", icon: Shape::Orders, resource: "orders" },
-    Entry { label: "Customers", href: "/customers", icon: Shape::Customers, resource: "customers" },
-    Entry { label: "Products", href: "/products", icon: Shape::Products, resource: "products" },
+    Entry { label: "Orders", href: "/orders", icon: Shape::Orders, permission: "orders.view" },
+    Entry { label: "Customers", href: "/customers", icon: Shape::Customers, permission: "customers.view" },
+    Entry { label: "Products", href: "/products", icon: Shape::Products, permission: "products.view" },
+    Entry { label: "Import", href: "/import", icon: Shape::Import, permission: "records.import" },
 ];
 
 /// Everything inside `<body>`.
@@ -48,6 +50,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
+                    <Route path=path!("/import") view=ImportPage />
                     <OrderRoutes />
                     <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />
                     <RecordRoutes pages=&PRODUCTS related=|id| view! { <OrdersOf filter="product" id /> }.into_any() />

@@ -32,9 +32,9 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{customers, orders, products};
+use crate::{customers, import, orders, products};
 
-/// How often expired sessions, spent keys and old attempts are forgotten.
+/// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What refers to what, and so stands in the way of deleting it.
@@ -102,6 +102,7 @@ pub fn router(state: &AppState) -> Result<Router> {
     }
     let asking = Router::new()
         .merge(web::pages(state, shell, page_routes()))
+        .merge(import::door::routes(state))
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))
@@ -194,7 +195,10 @@ async fn sweep(state: AppState) {
     loop {
         every.tick().await;
         state.throttle.sweep();
-        for swept in [session::sweep(&state.database).await, once::sweep(&state.database).await] {
+        let database = &state.database;
+        let swept =
+            [session::sweep(database).await, once::sweep(database).await, import::upload::sweep(database).await];
+        for swept in swept {
             if let Err(error) = swept {
                 tracing::warn!(error = error.internal.as_deref(), "could not sweep");
             }

@@ -8,6 +8,7 @@
 //! | `server` | the machinery: database, records, REST, pages; knows no module |
 //! | [`ui`] | components on native HTML |
 //! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
+//! | [`import`] | all of them out of CSV files |
 //! | [`accounts`] | signing in and out |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |
@@ -30,6 +31,7 @@ pub mod history;
 /// All modules under one roof.
 #[cfg(feature = "ssr")]
 pub mod house;
+pub mod import;
 pub mod orders;
 pub mod products;
 pub mod search;

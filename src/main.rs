@@ -14,7 +14,7 @@ use kontor::base::time::stored::Timestamp;
 use kontor::base::{Error, Result};
 use kontor::server::database::Database;
 use kontor::server::settings::Settings;
-use kontor::{demo, house};
+use kontor::{demo, house, import};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -71,6 +71,8 @@ enum Command {
     Migrate(Migrate),
     /// Load a demo company into an empty database
     Demo,
+    /// Import customers, products and orders with their lines from CSV files
+    Import(import::cli::Arguments),
     /// Look after people who sign in
     #[command(subcommand)]
     User(User),
@@ -225,6 +227,7 @@ async fn run(cli: Cli) -> Result<()> {
             let (customers, products, orders) = demo::load(&database).await?;
             print(&format!("Loaded {customers} customers, {products} products and {orders} orders.\n"))
         }
+        Command::Import(arguments) => import::cli::import(&ready(&settings).await?, arguments).await,
         Command::User(command) => users(&ready(&settings).await?, command).await,
         Command::Token(command) => tokens(&ready(&settings).await?, command).await,
     }

@@ -12,6 +12,7 @@ mod m20261124_000002_history;
 mod m20261124_000003_customers;
 mod m20261124_000004_products;
 mod m20261124_000005_orders;
+mod m20261124_000006_imports;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000003_customers::Migration),
             Box::new(m20261124_000004_products::Migration),
             Box::new(m20261124_000005_orders::Migration),
+            Box::new(m20261124_000006_imports::Migration),
         ]
     }
 }

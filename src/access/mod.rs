@@ -46,6 +46,11 @@ pub struct Me {
 impl Me {
     /// Whether this person holds the permission to do `action` with `resource`.
     pub fn may(&self, resource: &str, action: &str) -> bool {
-        holds(&self.permissions, &format!("{resource}.{action}"))
+        self.holds(&format!("{resource}.{action}"))
+    }
+
+    /// Whether this person holds a permission, such as `customers.view`.
+    pub fn holds(&self, permission: &str) -> bool {
+        holds(&self.permissions, permission)
     }
 }

@@ -161,7 +161,7 @@ pub enum Given {
 
 impl Given {
     /// What a person typed into the form control of this kind.
-    fn typed(kind: Kind, text: &str) -> Self {
+    pub fn typed(kind: Kind, text: &str) -> Self {
         match kind {
             Kind::Flag { .. } => Given::Flag(matches!(text, "true" | "on")),
             _ if text.trim().is_empty() => Given::Null,

@@ -1,6 +1,7 @@
 //! The table of orders and what can be done with them. One transaction per command, with its event inside; header and lines
 //! share the order's version.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::Datelike;
@@ -687,6 +688,25 @@ pub async fn whole(db: &impl ConnectionTrait, id: i64) -> Result<Order> {
     Ok(order)
 }
 
+/// The orders with these numbers, with their lines, by the number's key. Two statements for every thousand.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn numbered(db: &impl ConnectionTrait, keys: &[String]) -> Result<HashMap<String, Order>> {
+    let mut orders = HashMap::new();
+    for keys in keys.chunks(item::CHUNK) {
+        let found = Entity::find().filter(Column::NumberKey.is_in(keys.iter().cloned())).all(db).await?;
+        let mut items = item::of_all(db, found.iter().map(|order| order.id)).await?;
+        for row in found {
+            let key = row.number_key.clone().unwrap_or_default();
+            let mut order = Order::from(row);
+            order.take_items(items.remove(&order.id).unwrap_or_default());
+            orders.insert(key, order);
+        }
+    }
+    Ok(orders)
+}
+
 /// An order with its lines, held until the transaction ends: others who want to change it wait.
 pub(super) async fn locked(transaction: &DatabaseTransaction, id: i64) -> Result<Order> {
     let row = Entity::find_by_id(OrderId(id)).lock(LockType::NoKeyUpdate).one(transaction).await?;
@@ -786,8 +806,8 @@ impl New {
             Some(customer) if past => Ok(customer),
             _ => buyer(people, &input.header, None),
         };
-        let products = if past { &products.of_any_state() } else { products };
-        let draft = Draft::of(&[], input.items.unwrap_or_default(), products);
+        let products = if past { products.of_any_state() } else { Cow::Borrowed(products) };
+        let draft = Draft::of(&[], input.items.unwrap_or_default(), &products);
         match (customer, draft) {
             (Ok(customer), Ok(draft)) => {
                 let mut header = input.header;

@@ -1,6 +1,7 @@
 //! The table of order items, and how lines come to be: found products, prices, amounts. A line is part of its order, so every
 //! change of a line is a change of the order, with its version and in its history.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::entity::prelude::*;
@@ -185,8 +186,13 @@ impl Products {
     }
 
     /// The same, for orders of the past: inactive products may be on them.
-    pub fn of_any_state(&self) -> Self {
-        Self { any_state: true, ..self.clone() }
+    pub fn of_any_state(&self) -> Cow<'_, Self> {
+        if self.any_state { Cow::Borrowed(self) } else { Cow::Owned(Self { any_state: true, ..self.clone() }) }
+    }
+
+    /// Whether one of them has this SKU.
+    pub fn has(&self, sku: &str) -> bool {
+        self.by_sku.contains_key(&fold::key(sku))
     }
 
     /// Those that can be ordered.

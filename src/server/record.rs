@@ -29,6 +29,7 @@ use crate::history::entity::{self as history, Subject};
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 
+pub mod bulk;
 pub mod once;
 pub mod series;
 

@@ -24,7 +24,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 14] = [
+pub const SETTINGS: [Setting; 15] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
@@ -47,6 +47,7 @@ pub const SETTINGS: [Setting; 14] = [
     setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
     setting("body_limit", "1048576", "The largest request body, in bytes."),
     setting("form_limit", "1048576", "The largest form, in bytes."),
+    setting("import_limit", "33554432", "The largest upload of files to import, in bytes."),
     setting("request_timeout", "30", "Seconds until a request is given up with 503."),
     setting("shutdown_timeout", "10", "Seconds open requests get to finish when the server stops."),
     setting(
@@ -71,6 +72,7 @@ pub struct Settings {
     pub currency: String,
     pub body_limit: usize,
     pub form_limit: usize,
+    pub import_limit: usize,
     pub request_timeout: Duration,
     pub shutdown_timeout: Duration,
     pub sign_in_attempts: NonZeroU32,
@@ -192,6 +194,7 @@ impl Settings {
             currency: said.read("currency", currency, "three capital letters such as EUR")?,
             body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,
             form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
+            import_limit: said.number::<NonZeroU32>("import_limit")?.get() as usize,
             request_timeout: seconds("request_timeout")?,
             shutdown_timeout: seconds("shutdown_timeout")?,
             sign_in_attempts: said.number("sign_in_attempts")?,

@@ -103,7 +103,7 @@ pub async fn known_only(Extension(caller): Extension<Arc<Caller>>, request: Requ
 }
 
 /// Leads whoever is not signed in to the sign-in page, and back afterwards.
-async fn signed_in_only(Extension(caller): Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
+pub async fn signed_in_only(Extension(caller): Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
     if caller.actor != Actor::Anonymous || request.uri().path() == SIGN_IN {
         return next.run(request).await;
     }

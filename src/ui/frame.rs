@@ -15,8 +15,8 @@ pub struct Entry {
     pub label: &'static str,
     pub href: &'static str,
     pub icon: Shape,
-    /// The resource whose view permission shows it.
-    pub resource: &'static str,
+    /// The permission that shows it, such as `customers.view`.
+    pub permission: &'static str,
 }
 
 /// The layout around `children`.
@@ -26,7 +26,7 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
     let initials: String = me.name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
     let links = entries
         .iter()
-        .filter(|entry| me.may(entry.resource, "view"))
+        .filter(|entry| me.holds(entry.permission))
         .map(|entry| {
             let current = move || {
                 let path = location.pathname.get();

@@ -15,6 +15,7 @@ pub enum Shape {
     Undo,
     Customers,
     Products,
+    Import,
     Search,
     Plus,
     Menu,
@@ -42,6 +43,7 @@ impl Shape {
                 "M16 21v-2a4 4 0 0 0-4-4H6a4 4 0 0 0-4 4v2M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8M22 21v-2a4 4 0 0 0-3-3.87M16 3.13a4 4 0 0 1 0 7.75"
             }
             Shape::Products => "M12 3 4 7v10l8 4 8-4V7zM4 7l8 4 8-4M12 11v10",
+            Shape::Import => "M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5M12 15V3",
             Shape::Search => "M11 19a8 8 0 1 0 0-16 8 8 0 0 0 0 16M21 21l-4.3-4.3",
             Shape::Plus => "M12 5v14M5 12h14",
             Shape::Menu => "M4 6h16M4 12h16M4 18h16",

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use crate::both;
 use crate::support::TestApp;
 
-fn kontor(database: &str, arguments: &[&str], input: &str) -> Output {
+pub fn kontor(database: &str, arguments: &[&str], input: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_kontor"))
         .args(arguments)
@@ -22,13 +22,13 @@ fn kontor(database: &str, arguments: &[&str], input: &str) -> Output {
 }
 
 #[track_caller]
-fn ok(output: Output) -> String {
+pub fn ok(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn refused(output: Output) -> String {
+pub fn refused(output: Output) -> String {
     assert!(!output.status.success());
     String::from_utf8(output.stderr).unwrap()
 }
@@ -75,10 +75,10 @@ both! {
     async fn the_schema_goes_down_and_up_again(app) {
         let run = |arguments: &[&str]| kontor(&app.url, arguments, "");
         assert!(!ok(run(&["migrate", "status"])).contains("missing"));
-        let down = ok(run(&["migrate", "down", "--steps", "5"]));
-        assert_eq!(down.matches("missing").count(), 5);
+        let down = ok(run(&["migrate", "down", "--steps", "6"]));
+        assert_eq!(down.matches("missing").count(), 6);
         let up = ok(run(&["migrate", "up"]));
-        assert_eq!(up.matches("applied").count(), 5);
+        assert_eq!(up.matches("applied").count(), 6);
         assert!(ok(run(&["demo"])).contains("24 customers, 38 products and 160 orders"));
         assert!(refused(run(&["demo"])).contains("empty database"));
     }
@@ -87,7 +87,7 @@ both! {
 #[test]
 fn two_servers_that_start_together_take_turns_to_migrate() {
     crate::support::run(crate::support::Kind::Postgres, &[], async |app| {
-        ok(kontor(&app.url, &["migrate", "down", "--steps", "5"], ""));
+        ok(kontor(&app.url, &["migrate", "down", "--steps", "6"], ""));
         let children: Vec<_> = (0..3)
             .map(|_| {
                 let url = app.url.clone();

@@ -10,16 +10,17 @@ use crate::both;
 use crate::support::TestApp;
 
 /// The schema's steps, to find constraints that the test forgot.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../migration/src/m20261124_000001_access.rs"),
     include_str!("../../migration/src/m20261124_000002_history.rs"),
     include_str!("../../migration/src/m20261124_000003_customers.rs"),
     include_str!("../../migration/src/m20261124_000004_products.rs"),
     include_str!("../../migration/src/m20261124_000005_orders.rs"),
+    include_str!("../../migration/src/m20261124_000006_imports.rs"),
 ];
 
 /// Constraint, a statement that violates it, and the error at its field (blank for a reference).
-const VIOLATIONS: [(&str, &str, Code, &str); 17] = [
+const VIOLATIONS: [(&str, &str, Code, &str); 19] = [
     ("uq_roles_code", "INSERT INTO roles (code, name) VALUES ('staff', 'x')", Code::Conflict, "code"),
     (
         "fk_role_permissions_role",
@@ -35,6 +36,18 @@ const VIOLATIONS: [(&str, &str, Code, &str); 17] = [
     (
         "fk_form_keys_user",
         "INSERT INTO form_keys (key, user_id, resource, record_id, created_at) VALUES ('k', 999, 'x', 1, '2026-01-01T00:00:00Z')",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "fk_imports_user",
+        "INSERT INTO imports (id, user_id, choices, is_done, created_at) VALUES ('i', 999, '{}', FALSE, '2026-01-01T00:00:00Z')",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "fk_import_files_import",
+        "INSERT INTO import_files (import_id, kind, name, content) VALUES ('nowhere', 'orders', 'x', '')",
         Code::Conflict,
         "",
     ),

@@ -58,7 +58,7 @@ const REST: [(&str, &str, Needs); 38] = [
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 28] = [
+const FUNCTIONS: [(&str, &str, Needs); 31] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
@@ -87,12 +87,16 @@ const FUNCTIONS: [(&str, &str, Needs); 28] = [
     ("GET", "/-/orders/customers", Permission("customers.view")),
     ("GET", "/-/orders/products", Permission("products.view")),
     ("POST", "/-/orders/resolve", Permission("products.view")),
+    ("GET", "/-/import/read", Permission("records.import")),
+    ("POST", "/-/import/check", Permission("records.import")),
+    ("POST", "/-/import/run", Permission("records.import")),
 ];
 
-const PAGES: [(&str, Needs); 19] = [
+const PAGES: [(&str, Needs); 20] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/search", Somebody),
+    ("/import", Permission("records.import")),
     ("/orders", Permission("orders.view")),
     ("/orders/new", Permission("orders.add")),
     ("/orders/{id}", Permission("orders.view")),

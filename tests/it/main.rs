@@ -14,6 +14,7 @@ mod documents;
 mod doors;
 mod forms;
 mod history;
+mod import;
 mod lifecycle;
 mod lists;
 mod money;

@@ -1,0 +1,297 @@
+//! The page of imports: upload, map, try, import. Its forms are plain ones, each step a document of its own.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::rpc::read_import;
+use super::{Columns, Desk, Kind, Report, Review};
+use crate::ui::page::{Crumb, Heading, unescaped_place};
+use crate::ui::problem::Problem;
+
+/// `/import`, and `/import?upload=…`.
+#[component]
+pub fn ImportPage() -> impl IntoView {
+    let query = use_query_map();
+    let id = Memo::new(move |_| query.with(|query| query.get("upload")).unwrap_or_default());
+    let desk = Resource::new(move || id.get(), read_import);
+    view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match desk.await {
+                    Err(error) => view! { <Problem error /> }.into_any(),
+                    Ok(desk) => drawn(desk),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn drawn(desk: Desk) -> AnyView {
+    let crumb = desk.review.is_some().then_some(Crumb { label: "Import", href: "/import" });
+    let title = match &desk.review {
+        None => "Import",
+        Some(review) if review.is_done => "Imported",
+        Some(review) if review.report.is_some() => "Check the import",
+        Some(_) => "Map the columns",
+    };
+    let refused = desk.refused.map(|message| {
+        view! {
+            <p class="notice bad" role="alert">
+                {message}
+            </p>
+        }
+    });
+    let body = match desk.review {
+        None => upload(desk.limit),
+        Some(review) => reviewed(review),
+    };
+    view! {
+        <Heading title crumb />
+        {refused}
+        <div class="import stack">{body}</div>
+    }
+    .into_any()
+}
+
+/// Step 1: choose files.
+fn upload(limit: usize) -> AnyView {
+    let kinds = [
+        (Kind::Customers, "Matched by code."),
+        (Kind::Products, "Matched by SKU."),
+        (Kind::Orders, "Matched by number. One with a shipped date arrives shipped, others placed."),
+        (Kind::Lines, "Of the orders; each names its order and its product."),
+    ];
+    let fields = kinds.map(|(kind, help)| file(kind.name(), kind.label(), ".csv,text/csv", help));
+    view! {
+        <form class="card upload" action="/-/import/upload" method="post" enctype="multipart/form-data">
+            <p>
+                "Choose CSV files. They are checked as a whole before anything is written, and importing the same file twice changes
+                nothing."
+            </p>
+            {fields.into_iter().collect_view()}
+            {file("mapping", "Mapping", ".toml", "A mapping file as the command line takes it; not needed.")}
+            <p class="muted">{format!("UTF-8, up to {limit} MiB together, kept for a day.")}</p>
+            <button class="btn primary">"Upload"</button>
+        </form>
+    }
+    .into_any()
+}
+
+fn file(name: &'static str, label: &'static str, accept: &'static str, help: &'static str) -> AnyView {
+    let described = format!("{name}-help");
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <input id=name name=name type="file" accept=accept aria-describedby=described.clone() />
+            <span class="help" id=described>
+                {help}
+            </span>
+        </div>
+    }
+    .into_any()
+}
+
+/// Steps 2 to 4: what the last try said, and the mapping as long as it can change.
+fn reviewed(review: Review) -> AnyView {
+    let Review { id, files, extra, report, is_done } = review;
+    let told = report.map(|report| told(&id, report, is_done));
+    let form = (!is_done).then(|| mapping(&id, files, extra));
+    view! {
+        {told}
+        {form}
+    }
+    .into_any()
+}
+
+fn told(id: &str, report: Report, is_done: bool) -> AnyView {
+    let (found, is_clean) = (report.found(), report.is_clean());
+    let verdict = match (is_done, found) {
+        (true, _) => {
+            view! { <p class="notice good" role="status">"Everything was imported, as one change."</p> }.into_any()
+        }
+        (false, 0) => {
+            view! { <p class="notice good" role="status">"No problems. Nothing is written yet."</p> }.into_any()
+        }
+        (false, found) => {
+            let text = if found == 1 { "1 problem".to_owned() } else { format!("{found} problems") };
+            view! {
+                <p class="notice bad" role="alert">
+                    {text}
+                    ": nothing can be imported until the files or the mapping are mended. "
+                    <a href=format!("/-/import/report?upload={id}") rel="external" download="problems.csv">
+                        "Download them as CSV"
+                    </a>
+                </p>
+            }
+            .into_any()
+        }
+    };
+    let notes = report.notes.iter().map(|note| view! { <p class="muted">{note.clone()}</p> }).collect_view();
+    let import = (is_clean && !is_done).then(|| {
+        view! {
+            <form action="/-/import/run" method="post">
+                <input type="hidden" name="id" value=id.to_owned() />
+                <input type="hidden" name="page" value=here(id) />
+                <button class="btn primary">"Import"</button>
+            </form>
+        }
+    });
+    view! {
+        {verdict}
+        {(!is_clean).then(|| problems(&report))}
+        {is_clean.then(|| counts(&report))}
+        {notes}
+        {import}
+    }
+    .into_any()
+}
+
+fn here(id: &str) -> String {
+    format!("/import?upload={id}")
+}
+
+fn counts(report: &Report) -> AnyView {
+    let rows = report.counts.iter().map(|(kind, counts)| {
+        let label = match kind {
+            Kind::Lines => view! { "Order lines" }.into_any(),
+            kind => view! { <a href=format!("/{}", kind.name())>{kind.label()}</a> }.into_any(),
+        };
+        view! {
+            <tr>
+                <th scope="row">{label}</th>
+                <td class="num">{counts.created}</td>
+                <td class="num">{counts.changed}</td>
+                <td class="num">{counts.unchanged}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="card scroll">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Rows"</th>
+                        <th scope="col" class="num">
+                            "New"
+                        </th>
+                        <th scope="col" class="num">
+                            "Changed"
+                        </th>
+                        <th scope="col" class="num">
+                            "The same"
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}
+
+fn problems(report: &Report) -> AnyView {
+    let rows = report.problems.iter().cloned().map(|problem| {
+        view! {
+            <tr>
+                <td>{if problem.file.is_empty() { "Mapping".to_owned() } else { problem.file }}</td>
+                <td class="num">{problem.row}</td>
+                <td>
+                    <bdi>{problem.column}</bdi>
+                </td>
+                <td>
+                    <bdi>{problem.message}</bdi>
+                </td>
+            </tr>
+        }
+    });
+    let more = (report.more > 0).then(|| view! { <p class="muted">{format!("… and {} more.", report.more)}</p> });
+    view! {
+        <section class="card scroll">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"File"</th>
+                        <th scope="col" class="num">
+                            "Row"
+                        </th>
+                        <th scope="col">"Column"</th>
+                        <th scope="col">"Problem"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </section>
+        {more}
+    }
+    .into_any()
+}
+
+fn mapping(id: &str, files: Vec<Columns>, extra: String) -> AnyView {
+    view! {
+        <form class="stack" action="/-/import/check" method="post">
+            <input type="hidden" name="id" value=id.to_owned() />
+            <input type="hidden" name="page" value=here(id) />
+            {files.into_iter().map(columns).collect_view()}
+            <section class="card upload">
+                <div class="field">
+                    <label for="extra">"Further rules"</label>
+                    <textarea id="extra" name="form[extra]" rows="6" spellcheck="false" aria-describedby="extra-help">
+                        {unescaped_place(extra)}
+                    </textarea>
+                    <span class="help" id="extra-help">
+                        "As in a mapping file, such as [products] and below it unit = \"=pcs\" for what a file does not have. They win over
+                        the choices above."
+                    </span>
+                </div>
+                <button class="btn">"Check without writing"</button>
+            </section>
+        </form>
+    }
+    .into_any()
+}
+
+fn columns(file: Columns) -> AnyView {
+    let Columns { kind, name, columns, targets } = file;
+    let rows = columns.into_iter().map(|column| {
+        let options = targets.iter().map(|target| {
+            let selected = *target == column.target;
+            view! {
+                <option value=target.clone() selected=selected>
+                    {target.clone()}
+                </option>
+            }
+        });
+        view! {
+            <tr>
+                <th scope="row">
+                    <bdi>{column.header.clone()}</bdi>
+                </th>
+                <td class="muted">
+                    <bdi>{column.sample}</bdi>
+                </td>
+                <td>
+                    <select name=format!("form[{}]", column.choice) aria-label=format!("Where {} goes", column.header)>
+                        <option value="">"nowhere"</option>
+                        {options.collect_view()}
+                    </select>
+                </td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="card scroll">
+            <h2>{kind.label()} " · " <bdi>{name}</bdi></h2>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Column"</th>
+                        <th scope="col">"First value"</th>
+                        <th scope="col">"Goes to"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,30 @@
+//! What the page asks the server: one expression each.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use super::Desk;
+#[cfg(feature = "ssr")]
+use super::{door, upload};
+use crate::base::form::Typed;
+use crate::base::{Error, Result};
+#[cfg(feature = "ssr")]
+use crate::server::web::{access, go};
+
+/// The upload called `id`, or what the page is without one.
+#[server(prefix = "/-", endpoint = "import/read", input = GetUrl)]
+pub async fn read_import(id: String) -> Result<Desk, Error> {
+    door::desk(&access().await?, &expect_context(), &id, use_context()).await
+}
+
+/// Maps an upload as the form says, tries it, and leads to what would happen.
+#[server(prefix = "/-", endpoint = "import/check")]
+pub async fn check_import(id: String, form: Typed) -> Result<(), Error> {
+    upload::check(&access().await?, &id, &form).await.map(|()| go(&format!("/import?upload={id}")))
+}
+
+/// Imports an upload as it was last checked, and leads to what happened.
+#[server(prefix = "/-", endpoint = "import/run")]
+pub async fn run_import(id: String) -> Result<(), Error> {
+    upload::carry_out(&access().await?, &id).await.map(|()| go(&format!("/import?upload={id}")))
+}

@@ -1,0 +1,564 @@
+//! Import: real files come in whole, dirty ones leave no trace.
+
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::http::Request;
+use kontor::access::gate::Access;
+use kontor::base::Result;
+use kontor::base::money::Money;
+use kontor::import::mapping::Mapping;
+use kontor::import::run::{self, File, Import, Mode, Watch};
+use kontor::import::{Counts, Kind, Report};
+use kontor::orders::pricing;
+use sea_orm::{ConnectionTrait, Statement};
+
+use crate::both;
+use crate::cli::{kontor, ok, refused};
+use crate::support::{Answer, As, TestApp};
+
+/// The folder of Northwind, which is no part of the project.
+fn northwind() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/northwind");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI must import Northwind: {} is missing", folder.display());
+    eprintln!("NOT RUN: {} is missing, so the import of Northwind is not tested", folder.display());
+    None
+}
+
+const NAMES: [(Kind, &str); 4] = [
+    (Kind::Customers, "customers.csv"),
+    (Kind::Products, "products.csv"),
+    (Kind::Orders, "orders.csv"),
+    (Kind::Lines, "order_details.csv"),
+];
+
+fn example() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/northwind.toml")).unwrap()
+}
+
+fn files_of(folder: &Path) -> Vec<File> {
+    let file = |(kind, name): (Kind, &str)| File {
+        kind,
+        name: name.into(),
+        content: std::fs::read(folder.join(name)).unwrap(),
+    };
+    NAMES.into_iter().map(file).collect()
+}
+
+fn file(kind: Kind, text: &str) -> File {
+    File { kind, name: format!("{}.csv", kind.name()), content: text.as_bytes().to_vec() }
+}
+
+async fn import(app: &TestApp, files: &[File], mapping: &str, mode: Mode) -> Result<Report> {
+    let access = Access::<Import>::system(&app.state.database).unwrap();
+    run::run(&access, files, &Mapping::parse(mapping).unwrap(), mode, &Watch::new(&|_, _| ())).await
+}
+
+async fn write(app: &TestApp, files: &[File]) -> Report {
+    import(app, files, "", Mode::Write).await.unwrap()
+}
+
+fn said(report: &Report) -> Vec<String> {
+    report.problems.iter().map(ToString::to_string).collect()
+}
+
+fn created(created: u64) -> Counts {
+    Counts { created, ..Counts::default() }
+}
+
+fn unchanged(unchanged: u64) -> Counts {
+    Counts { unchanged, ..Counts::default() }
+}
+
+/// One number out of the database.
+async fn number(app: &TestApp, sql: &str) -> i64 {
+    let reader = app.state.database.reader();
+    let row = reader.query_one_raw(Statement::from_string(reader.get_database_backend(), sql)).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+/// Everything that an import could leave a trace in.
+async fn traces(app: &TestApp) -> Vec<i64> {
+    let mut traces = Vec::new();
+    for table in ["customers", "products", "orders", "order_items", "events", "number_series"] {
+        traces.push(app.rows(table).await);
+    }
+    for table in ["customers", "products", "orders"] {
+        traces.push(number(app, &format!("SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM {table}")).await);
+    }
+    traces
+}
+
+const CUSTOMERS: &str = "code,name\nA,Anna\nB,Bert\n";
+const PRODUCTS: &str = "sku,name,unit,price\nP,Pen,pcs,2.50\nQ,Quill,pcs,1\n";
+const ORDERS: &str = "number,customer_code,order_date,shipped_date\n1,A,2026-01-02,2026-01-05\n2,b,2026-01-03,\n";
+const LINES: &str = "order_number,sku,quantity,unit_price,discount_percent\n1,P,2,2.40,10\n1,Q,1,,\n2,p,3,2.50,\n";
+
+fn all() -> Vec<File> {
+    [(Kind::Customers, CUSTOMERS), (Kind::Products, PRODUCTS), (Kind::Orders, ORDERS), (Kind::Lines, LINES)]
+        .map(|(kind, text)| file(kind, text))
+        .into()
+}
+
+/// The files with one of them replaced.
+fn all_but(kind: Kind, text: &[u8]) -> Vec<File> {
+    let mut files = all();
+    for file in files.iter_mut().filter(|file| file.kind == kind) {
+        file.content = text.to_vec();
+    }
+    files
+}
+
+both! {
+    async fn northwind_comes_in_whole_and_a_second_time_changes_nothing(app) {
+        let Some(folder) = northwind() else { return };
+        let files = files_of(&folder);
+        let tried = import(app, &files, &example(), Mode::DryRun).await.unwrap();
+        assert_eq!(said(&tried), [""; 0]);
+        assert_eq!(app.rows("customers").await + app.rows("orders").await, 0, "a dry run writes nothing");
+        let events = app.rows("events").await;
+        let statements = app.state.database.statements();
+        let report = import(app, &files, &example(), Mode::Write).await.unwrap();
+        assert!(app.state.database.statements() - statements < 60, "batches, not rows");
+        assert_eq!(report, tried, "a dry run says what the real one does");
+        let whole = [(Kind::Customers, 91), (Kind::Products, 77), (Kind::Orders, 830), (Kind::Lines, 2155)];
+        assert_eq!(report.counts, whole.map(|(kind, rows)| (kind, created(rows))));
+        for (table, rows) in [("customers", 91), ("products", 77), ("orders", 830), ("order_items", 2155)] {
+            assert_eq!(app.rows(table).await, rows, "{table}");
+        }
+        assert_eq!(number(app, "SELECT COUNT(*) FROM orders WHERE status = 'shipped' AND shipped_at IS NOT NULL").await, 809);
+        assert_eq!(number(app, "SELECT COUNT(*) FROM orders WHERE status = 'placed' AND shipped_at IS NULL").await, 21);
+        // Quantities are units of 10⁻³ and prices of 10⁻⁴.
+        let sum = number(app, "SELECT CAST(SUM(quantity * unit_price) AS BIGINT) FROM order_items").await;
+        assert_eq!(sum, 13_544_585_900_000);
+        assert_eq!(number(app, "SELECT CAST(SUM(subtotal) AS BIGINT) FROM orders").await, 135_445_859);
+        let net = number(app, "SELECT CAST(SUM(net) AS BIGINT) FROM order_items").await;
+        assert_eq!(net, i64::from(net_of(&folder)));
+        assert_eq!(number(app, "SELECT CAST(SUM(subtotal - discount_total) AS BIGINT) FROM orders").await, net);
+        let differ = "SELECT COUNT(*) FROM orders o WHERE o.total <> (SELECT SUM(i.total) FROM order_items i WHERE i.order_id = o.id)";
+        assert_eq!(number(app, differ).await, 0);
+
+        let order = app.get(As::Staff, "/api/orders/?number=10250&expand=items").await.expect(200).json();
+        let order = &order["results"][0];
+        assert_eq!(order["order_date"], "1996-07-08");
+        assert_eq!(order["placed_at"], "1996-07-08T00:00:00.000000Z");
+        assert_eq!(order["shipped_at"], "1996-07-12T00:00:00.000000Z");
+        assert_eq!(order["freight"], "65.83");
+        assert_eq!(order["shipping_line1"], "Rua do Paço, 67");
+        assert_eq!(order["shipping_country"], "BR");
+        assert_eq!(order["items"][1]["discount_percent"], "15.00");
+        assert_eq!(order["items"][1]["unit_price"], "42.40");
+        let customer = app.get(As::Staff, "/api/customers/?code=alfki").await.json()["results"][0].clone();
+        assert_eq!(customer["notes"], "Contact: Sales Representative Maria Anders");
+        assert_eq!(customer["billing_city"], "Berlin");
+        let product = app.get(As::Staff, "/api/products/?sku=5").await.json()["results"][0].clone();
+        assert_eq!((&product["is_active"], &product["unit"]), (&false.into(), &"pcs".into()));
+
+        assert_eq!(app.rows("events").await - events, 91 + 77 + 830 + 1, "each record has an event, and the import has one");
+        assert_eq!(number(app, "SELECT COUNT(DISTINCT request_id) FROM events WHERE door = 'import'").await, 1);
+        assert_eq!(number(app, "SELECT COUNT(*) FROM events WHERE resource = 'imports' AND command = 'import'").await, 1);
+
+        let before = traces(app).await;
+        let again = import(app, &files, &example(), Mode::Write).await.unwrap();
+        assert_eq!(said(&again), [""; 0]);
+        assert_eq!(again.counts, whole.map(|(kind, rows)| (kind, unchanged(rows))));
+        assert_eq!(traces(app).await, before);
+    }
+
+    async fn mapped_values_are_merged_and_others_stay(app) {
+        let report = write(app, &all()).await;
+        assert_eq!(said(&report), [""; 0]);
+        assert_eq!(report.counts, [
+            (Kind::Customers, created(2)), (Kind::Products, created(2)), (Kind::Orders, created(2)), (Kind::Lines, created(3)),
+        ]);
+        let prices = file(Kind::Products, "SKU;Price;colour\np;2,75;red\nq;1;blue\nR;3;green\n");
+        let report = write(app, std::slice::from_ref(&prices)).await;
+        assert_eq!(said(&report), [
+            "products.csv, row 1, column name: Name is required. No column goes to name.",
+            "products.csv, row 1, column unit: Unit is required. No column goes to unit.",
+            "products.csv, row 2, column Price: Enter a number such as 12.50.",
+        ]);
+        assert_eq!(report.notes, ["products.csv: these columns go nowhere: colour."]);
+        let prices = file(Kind::Products, "SKU;Price\np;2.75\nQ;1\n");
+        let report = write(app, std::slice::from_ref(&prices)).await;
+        assert_eq!(report.count(Kind::Products), Counts { created: 0, changed: 1, unchanged: 1 });
+        let page = app.get(As::Staff, "/api/products/?ordering=sku").await.json();
+        let (pen, quill) = (&page["results"][0], &page["results"][1]);
+        assert_eq!((&pen["sku"], &pen["name"], &pen["price"], &pen["version"]), (&"p".into(), &"Pen".into(), &"2.75".into(), &2.into()));
+        assert_eq!(quill["version"], 1, "what is the same is left alone");
+        let events = number(app, "SELECT COUNT(*) FROM events WHERE resource = 'products' AND command = 'change' AND version_after = 2");
+        assert_eq!(events.await, 1);
+        // The price of a product is not the price of an old line.
+        assert_eq!(write(app, &all_but(Kind::Products, b"sku\nP\nQ\n")).await.count(Kind::Lines), unchanged(3));
+    }
+
+    async fn an_order_that_is_there_must_be_the_same(app) {
+        assert!(write(app, &all()).await.is_clean());
+        let before = traces(app).await;
+        let orders = b"number,customer_code,order_date,shipped_date\n1,B,2026-01-09,2026-01-06\n2,B,2026-01-03,2026-02-01\n";
+        let report = write(app, &all_but(Kind::Orders, orders)).await;
+        assert_eq!(said(&report), [
+            "orders.csv, row 2, column customer_code: The order 1 exists and differs: it is for Anna. A placed order never changes.",
+            "orders.csv, row 2, column order_date: The order 1 exists and differs: its day is 2026-01-02. A placed order never changes.",
+            "orders.csv, row 2, column shipped_date: The order 1 exists and differs: it was shipped on 2026-01-05. A placed order never changes.",
+            "orders.csv, row 3, column shipped_date: The order 2 exists and differs: it is not shipped. A placed order never changes.",
+        ]);
+        let lines = b"order_number,sku,quantity,unit_price,discount_percent\n1,P,3,2.40,10\n2,P,3,2.60,\n2,Q,1,1,\n";
+        let report = write(app, &all_but(Kind::Lines, lines)).await;
+        assert_eq!(said(&report), [
+            "lines.csv, row 2, column quantity: The order 1 exists and differs: its quantity is 2.",
+            "lines.csv, row 3, column unit_price: The order 2 exists and differs: its price is 2.50.",
+            "lines.csv, row 4, column sku: The order 2 exists and differs: it has no such line.",
+        ]);
+        let report = write(app, &[file(Kind::Lines, "order_number,sku,quantity\n1,P,2\n")]).await;
+        assert_eq!(said(&report), ["lines.csv, row 2, column order_number: The order 1 exists and differs: it has 2 lines."]);
+        let report = write(app, &[file(Kind::Lines, LINES)]).await;
+        assert_eq!((said(&report), report.count(Kind::Lines)), (vec![], unchanged(3)));
+        assert_eq!(traces(app).await, before);
+    }
+
+    async fn documents_of_the_past_bring_their_status(app) {
+        let orders = "number,customer_code,status,order_date,shipped_date,cancelled_date,cancel_reason\n\
+            D,A,draft,2026-01-01,,,\nP,A,,2026-01-01,,,\nS,A,Shipped,2026-01-01,2026-01-02,,\n\
+            C,A,cancelled,2026-01-01,,2026-01-03,Too late\n";
+        let mut files = all_but(Kind::Orders, orders.as_bytes());
+        files.pop();
+        assert_eq!(said(&write(app, &files).await), [""; 0], "an order may have no lines");
+        for (number, status, placed, shipped, cancelled) in [
+            ("D", "draft", false, false, false),
+            ("P", "placed", true, false, false),
+            ("S", "shipped", true, true, false),
+            ("C", "cancelled", true, false, true),
+        ] {
+            let order = app.get(As::Staff, &format!("/api/orders/?number={number}")).await.json()["results"][0].clone();
+            assert_eq!(order["status"], status);
+            for (name, is_set) in [("placed_at", placed), ("shipped_at", shipped), ("cancelled_at", cancelled)] {
+                assert_eq!(order[name].is_string(), is_set, "{number} {name}");
+            }
+        }
+        let orders = b"number,customer_code,status,shipped_date,cancel_reason\nE,A,gone,,\nF,A,shipped,,\nG,A,placed,2026-01-01,\nH,A,cancelled,,\n";
+        let mut files = all_but(Kind::Orders, orders);
+        files.pop();
+        assert_eq!(said(&write(app, &files).await), [
+            "orders.csv, row 2, column status: Choose one of draft, placed, shipped, cancelled.",
+            "orders.csv, row 3, column shipped_date: A shipped order needs the day it was shipped.",
+            "orders.csv, row 4, column status: An order with a shipped date is shipped.",
+            "orders.csv, row 5, column cancel_reason: A cancelled order needs a reason.",
+        ]);
+    }
+
+    async fn every_kind_of_dirty_row_is_reported_and_leaves_no_trace(app) {
+        let long = "x".repeat(201);
+        let before = traces(app).await;
+        for (kind, text, expected) in [
+            (Kind::Customers, "code,name\nA,Anna\nB,Bert\na,Anna again", "row 4, column code: Row 2 has a already."),
+            (Kind::Customers, "code,name\nA,\nB,Bert", "row 2, column name: Name is required."),
+            (Kind::Customers, "code,name\nA,Anna\n,Bert\nB,Bert", "row 3, column code: Rows are matched by this value, so it cannot be blank."),
+            (Kind::Customers, "code,name,email\nA,Anna,x@y.example\nB,Bert,X@Y.example", "row 3, column email: Row 2 has this value already."),
+            (Kind::Customers, "code,name,email\nA,Anna,nonsense\nB,Bert,", "row 2, column email: "),
+            (Kind::Customers, "code,name,billing_country\nA,Anna,Atlantis\nB,Bert,", "row 2, column billing_country: "),
+            (Kind::Customers, "code,name,credit_limit\nA,Anna,-1\nB,Bert,", "row 2, column credit_limit: Enter a number that is not negative."),
+            (Kind::Customers, "code,name,payment_terms_days\nA,Anna,30.5\nB,Bert,", "row 2, column payment_terms_days: Enter a whole number."),
+            (Kind::Customers, "code,name,is_active\nA,Anna,maybe\nB,Bert,", "row 2, column is_active: Enter 1 or 0, true or false, yes or no."),
+            (Kind::Customers, "code,company\nA,Anna\nB,Bert", "row 1, column name: Name is required. No column goes to name."),
+            (Kind::Customers, "code,name\nA,Anna,x\nA,Anna\nB,Bert", "row 2: This row has 3 values, and the header has 2."),
+            (Kind::Customers, "code,name\nA,Anna\nB,\"Bert", "row 3: This row opens a quotation mark that is never closed."),
+            (Kind::Customers, &format!("code,name\nA,{long}\nB,Bert"), "row 2, column name: "),
+            (Kind::Customers, "code,name\nA,An\0na\nB,Bert", "row 2, column name: This value has a NUL character."),
+            (Kind::Customers, "", "customers.csv: The file is empty."),
+            (Kind::Products, "sku,name,unit,price\nP,Pen,pcs,2.505x\nQ,Quill,pcs,1", "row 2, column price: Enter a number such as 12.50."),
+            (Kind::Products, "sku,name,unit,price\nP,Pen,pcs,2.00001\nQ,Quill,pcs,1", "row 2, column price: Use at most 4 decimals."),
+            (Kind::Products, "sku,name,unit,price\nP,Pen,pcs,-2\nQ,Quill,pcs,1", "row 2, column price: Enter a number that is not negative."),
+            (Kind::Products, "sku,name,unit,price\nP,Pen,pcs,2\nQ,Quill,pcs,1\nq,Quill,pcs,1", "row 4, column sku: Row 3 has q already."),
+            (Kind::Orders, "number,customer_code\n1,A\n2,Z", "row 3, column customer_code: There is no customer Z."),
+            (Kind::Orders, "number,customer_code\n1,A\n2,", "row 3, column customer_code: Customer is required."),
+            (Kind::Orders, "number,customer_code,order_date\n1,A,30.02.2026\n2,B,", "row 2, column order_date: Enter a day such as 2026-11-24."),
+            (Kind::Orders, "number,customer_code,order_date\n1,A,2026-02-30\n2,B,", "row 2, column order_date: Enter a day such as 2026-11-24."),
+            (Kind::Orders, "number,customer_code\n1,A\n2,B\n1,B", "row 4, column number: Row 2 has the order 1 already."),
+            (Kind::Orders, "number,customer_code\n1,A\n2,B\n,B", "row 4, column number: Number is required."),
+            (Kind::Lines, "order_number,sku,quantity\n1,P,1\n3,P,1", "row 3, column order_number: There is no order 3."),
+            (Kind::Lines, "order_number,sku,quantity\n1,Z,1", "row 2, column sku: There is no product Z."),
+            (Kind::Lines, "order_number,sku,quantity\n1,P,1\n1,p,2", "row 3, column sku: Row 2 has p on this order already; a product stands on one line."),
+            (Kind::Lines, "order_number,sku,quantity\n1,P,0", "row 2, column quantity: Enter a quantity above zero."),
+            (Kind::Lines, "order_number,sku,quantity\n1,P,-1", "row 2, column quantity: Enter a number that is not negative."),
+            (Kind::Lines, "order_number,sku,quantity\n1,P,", "row 2, column quantity: Quantity is required."),
+            (Kind::Lines, "order_number,sku,quantity\n1,,1", "row 2, column sku: SKU is required."),
+            (Kind::Lines, "order_number,sku,quantity,discount_fraction\n1,P,1,1.01", "row 2, column discount_fraction: Enter at most 100."),
+            (Kind::Lines, "order_number,sku,quantity,discount_fraction\n1,P,1,ten", "row 2, column discount_fraction: Enter a part of one such as 0.15."),
+            (Kind::Lines, "order_number,sku,quantity,unit_price\n1,P,999999999,99999999999", "row 2, column quantity: The amount of this line is too large."),
+            (Kind::Lines, "order_number,product,quantity\n1,P,1\n2,P,1", "row 1, column sku: SKU is required. No column goes to sku."),
+        ] {
+            let files = all_but(kind, text.as_bytes());
+            let report = write(app, &files).await;
+            let problems = said(&report);
+            assert!(problems.iter().any(|problem| problem.contains(expected)), "{text:?}: {problems:?}");
+            assert!(problems.iter().all(|problem| problem.starts_with(kind.name())), "nothing else is blamed: {problems:?}");
+            assert_eq!(import(app, &files, "", Mode::DryRun).await.unwrap(), report);
+            assert_eq!(traces(app).await, before, "{text:?}");
+        }
+        let report = write(app, &all_but(Kind::Customers, b"code,name\nA,M\xfcller\nB,Bert")).await;
+        assert_eq!(said(&report), ["customers.csv, row 2, column name: This is not UTF-8. Save the file as CSV UTF-8."]);
+        assert_eq!(traces(app).await, before);
+    }
+
+    async fn all_problems_come_at_once_in_the_order_of_the_files(app) {
+        let files = [
+            file(Kind::Lines, "order_number,sku,quantity\n1,Z,x\n9,P,1\n"),
+            file(Kind::Customers, "code,name\nA,\n"),
+            file(Kind::Orders, "number,customer_code,order_date,freight\n1,A,soon,much\n2,Z,,\n"),
+        ];
+        let problems = said(&write(app, &files).await);
+        let places: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+        assert_eq!(places, [
+            "customers.csv, row 2, column name",
+            "orders.csv, row 2, column freight",
+            "orders.csv, row 2, column order_date",
+            "orders.csv, row 3, column customer_code",
+            "lines.csv, row 2, column quantity",
+            "lines.csv, row 3, column order_number",
+            "lines.csv, row 3, column sku",
+        ]);
+    }
+
+    async fn another_record_that_has_the_value_stands_in_the_way(app) {
+        let body = serde_json::json!({ "name": "Carl", "code": "C", "email": "carl@x.example" });
+        app.json(As::Staff, "POST", "/api/customers/", body).await.expect(201);
+        let report = write(app, &[file(Kind::Customers, "code,name,email\nA,Anna,CARL@x.example\n")]).await;
+        assert_eq!(said(&report), ["customers.csv, row 2, column email: Another customer has this value already."]);
+        let report = write(app, &[file(Kind::Customers, "code,name,email\nC,Carla,CARL@x.example\n")]).await;
+        assert_eq!((said(&report), report.count(Kind::Customers).changed), (vec![], 1));
+        // Two that exchange a value would have to pass through a state that the database refuses.
+        assert!(write(app, &[file(Kind::Customers, "code,name,email\nD,Dora,dora@x.example\n")]).await.is_clean());
+        let swap = file(Kind::Customers, "code,name,email\nC,Carla,dora@x.example\nD,Dora,carl@x.example\n");
+        assert!(!write(app, &[swap]).await.is_clean());
+    }
+
+    async fn the_command_line_imports_by_flags_and_tells_by_its_exit_code(app) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("people.csv"), "id,company,title\nA,Anna,Ms\nB,Bert,\n").unwrap();
+        std::fs::write(path("dirty.csv"), "id,company\nA,\n=B,Bert\n=b,Bert\n").unwrap();
+        let run = |arguments: &[&str]| kontor(&app.url, arguments, "");
+        let (people, dirty, report) = (path("people.csv"), path("dirty.csv"), path("report.csv"));
+        let mapped = ["import", "--map", "code=id", "--map", "name=company", "--map", "notes==From", "--map", "notes=title"];
+        let with = |more: &[&str]| run(&[&mapped[..], more].concat());
+        let said = ok(with(&["--customers", &people, "--dry-run"]));
+        assert!(said.contains("2 created") && said.contains("Dry run: nothing was written."), "{said}");
+        assert_eq!(app.rows("customers").await, 0);
+        let error = refused(with(&["--customers", &dirty, "--report", &report]));
+        assert!(error.contains("dirty.csv, row 2, column company: Name is required.\n"), "{error}");
+        assert!(error.contains("dirty.csv, row 4, column id: Row 3 has =b already.\n"), "{error}");
+        assert!(error.contains("problems; nothing was imported."), "{error}");
+        let table = std::fs::read_to_string(&report).unwrap();
+        assert!(table.starts_with("file,row,column,message\r\ndirty.csv,1,title,"), "{table}");
+        assert!(table.contains("dirty.csv,2,company,Name is required.\r\n"), "{table}");
+        assert_eq!(app.rows("customers").await, 0);
+        let said = ok(with(&["--customers", &people]));
+        assert!(said.contains("2 created") && said.contains("Imported."), "{said}");
+        let said = ok(with(&["--customers", &people]));
+        assert!(said.contains("2 unchanged") && said.contains("nothing was written"), "{said}");
+        let customer = app.get(As::Staff, "/api/customers/?code=A").await.json()["results"][0].clone();
+        assert_eq!(customer["notes"], "From Ms");
+        assert!(refused(run(&["import"])).contains("at least one file"));
+        assert!(refused(run(&["import", "--customers", "missing.csv"])).contains("missing.csv"));
+        assert!(refused(with(&["--customers", &people, "--map", "colour=x"])).contains("no file given here has a value colour"));
+        assert!(refused(with(&["--customers", &people, "--map", "phone=tel"])).contains("There is no such column"));
+    }
+}
+
+/// The files as a browser's form sends them.
+async fn upload(app: &TestApp, who: As, files: &[(&str, &str, &[u8])]) -> Answer {
+    let mut body = Vec::new();
+    for (field, name, content) in files {
+        let head = format!("--xyz\r\ncontent-disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--xyz--\r\n");
+    let mut request = Request::post("/-/import/upload")
+        .header("host", "kontor.example")
+        .header("accept", "text/html")
+        .header("content-type", "multipart/form-data; boundary=xyz");
+    if let Some(cookie) = app.cookie(who) {
+        request = request.header("cookie", cookie);
+    }
+    app.send(request.body(Body::from(body)).unwrap()).await
+}
+
+/// The form of step 2 as it stands on the page: every choice that is made.
+fn choices(page: &str) -> Vec<(String, String)> {
+    let between = |text: &str, from: &str, to: &str| Some(text.split_once(from)?.1.split_once(to)?.0.to_owned());
+    let selects = page.split("<select").skip(1).map(|select| select.split_once("</select>").unwrap().0);
+    let mut choices: Vec<_> = selects
+        .map(|select| {
+            let chosen = select.split("<option").find(|option| option.split('>').next().unwrap().contains("selected"));
+            let chosen = chosen.and_then(|option| between(option, "value=\"", "\"")).unwrap_or_default();
+            (between(select, "name=\"", "\"").unwrap(), chosen)
+        })
+        .collect();
+    let extra = between(page, "<textarea", "</textarea>").unwrap();
+    choices.push(("form[extra]".into(), extra.split_once('>').unwrap().1.replace("&quot;", "\"")));
+    choices
+}
+
+async fn step(app: &TestApp, who: As, path: &str, id: &str, choices: &[(String, String)]) -> Answer {
+    let page = format!("/import?upload={id}");
+    let mut fields = vec![("id", id), ("page", page.as_str())];
+    fields.extend(choices.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    app.form(who, path, "text/html", &fields).await
+}
+
+both! {
+    async fn the_page_imports_in_four_steps_without_javascript(app) {
+        let page = app.page(As::Staff, "/import").await.expect(200);
+        assert!(page.body.contains("multipart/form-data") && page.body.contains("href=\"/import\""));
+        let mapping = example();
+        let customers = "customer_id,company_name,contact_name,fax\nALFKI,Alfreds <Futterkiste>,Maria,1\nB,,Bert,2\n";
+        let files: [(&str, &str, &[u8]); 4] = [
+            ("customers", "C:\\people.csv", customers.as_bytes()),
+            ("products", "products.csv", b"product_id,product_name,unit_price\nP,Pen,2.50\nQ,Quill,1\n"),
+            ("orders", "", b""),
+            ("mapping", "northwind.toml", mapping.as_bytes()),
+        ];
+        let answer = upload(app, As::Staff, &files).await.expect(303);
+        let place = answer.header("location").to_owned();
+        let id = place.strip_prefix("/import?upload=").unwrap().to_owned();
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("people.csv") && page.body.contains("Alfreds &lt;Futterkiste&gt;"));
+        let chosen = choices(&page.body);
+        assert_eq!(chosen[0], ("form[customers.0]".into(), "code".into()));
+        assert_eq!(chosen[1], ("form[customers.1]".into(), "name".into()));
+        assert_eq!(chosen[2], ("form[customers.2]".into(), String::new()));
+        assert_eq!(chosen[4], ("form[products.0]".into(), "sku".into()));
+
+        // The example says things about columns that these files do not have.
+        let checked = step(app, As::Staff, "/-/import/check", &id, &chosen).await.expect(303);
+        assert_eq!(checked.header("location"), place);
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("Name is required.") && page.body.contains("There is no such column"), "{}", page.body);
+        assert!(!page.body.contains("/-/import/run"), "what has problems cannot be imported");
+        let report = app.page(As::Staff, &format!("/-/import/report?upload={id}")).await.expect(200);
+        assert!(report.header("content-type").starts_with("text/csv"));
+        assert!(report.body.contains("people.csv,3,company_name,Name is required.\r\n"), "{}", report.body);
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        assert_eq!(app.rows("customers").await + app.rows("products").await, 0);
+
+        // The contact's name stands in for the missing company.
+        let mut mended = chosen.clone();
+        mended[1].1 = String::new();
+        mended[2].1 = "name".into();
+        mended.last_mut().unwrap().1 = "[products".into();
+        let refused = step(app, As::Staff, "/-/import/check", &id, &mended).await.expect(400);
+        assert!(refused.body.contains("not valid TOML"));
+        assert_eq!(choices(&refused.body), mended, "what was chosen is kept");
+        mended.last_mut().unwrap().1 = "[customers]\nnotes = [\"=Fax\", \"fax\"]\n[products]\nunit = \"=pcs\"".into();
+        step(app, As::Staff, "/-/import/check", &id, &mended).await.expect(303);
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("No problems. Nothing is written yet.") && page.body.contains("/-/import/run"));
+        assert_eq!(choices(&page.body), mended);
+        assert_eq!(app.rows("customers").await, 0, "a dry run writes nothing");
+
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("Everything was imported") && page.body.contains("href=\"/customers\""));
+        assert_eq!((app.rows("customers").await, app.rows("products").await, app.rows("import_files").await), (2, 2, 0));
+        let customer = app.get(As::Staff, "/api/customers/?code=B").await.json()["results"][0].clone();
+        assert_eq!((&customer["name"], &customer["notes"]), (&"Bert".into(), &"Fax 2".into()));
+        let event = "SELECT COUNT(*) FROM events WHERE resource = 'imports' AND door = 'import' AND actor_name = 'The staff'";
+        assert_eq!(number(app, event).await, 1);
+        let events = app.rows("events").await;
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        assert_eq!(app.rows("events").await, events, "a second click does nothing");
+    }
+
+    async fn an_upload_is_for_those_who_may_and_for_its_owner(app) {
+        let files: [(&str, &str, &[u8]); 1] = [("customers", "customers.csv", CUSTOMERS.as_bytes())];
+        upload(app, As::Viewer, &files).await.expect(403);
+        assert!(upload(app, As::Anonymous, &files).await.expect(303).header("location").starts_with("/sign-in"));
+        app.page(As::Viewer, "/import").await.expect(403);
+        assert!(!app.page(As::Viewer, "/customers").await.body.contains("href=\"/import\""));
+        let place = upload(app, As::Staff, &files).await.expect(303).header("location").to_owned();
+        let id = place.strip_prefix("/import?upload=").unwrap();
+        app.page(As::Administrator, &place).await.expect(404);
+        app.page(As::Administrator, &format!("/-/import/report?upload={id}")).await.expect(404);
+        app.page(As::Staff, &format!("/-/import/report?upload={id}")).await.expect(404);
+        step(app, As::Administrator, "/-/import/run", id, &[]).await.expect(404);
+        step(app, As::Viewer, "/-/import/run", id, &[]).await.expect(403);
+        app.page(As::Staff, "/import?upload=%00").await.expect(404);
+        assert_eq!(app.rows("customers").await, 0);
+    }
+
+    async fn what_is_no_csv_is_said_on_the_page(app) {
+        let none: [(&str, &str, &[u8]); 1] = [("customers", "", b"")];
+        let answer = upload(app, As::Staff, &none).await.expect(400);
+        assert!(answer.body.contains("Choose at least one file.") && answer.body.contains("multipart/form-data"));
+        let twice: [(&str, &str, &[u8]); 2] = [("orders", "a.csv", b"x"), ("orders", "b.csv", b"x")];
+        assert!(upload(app, As::Staff, &twice).await.expect(400).body.contains("one file of orders"));
+        let mapping: [(&str, &str, &[u8]); 2] = [("orders", "a.csv", b"x"), ("mapping", "m.toml", b"[goods]")];
+        assert!(upload(app, As::Staff, &mapping).await.expect(400).body.contains("[goods]"));
+        let plain = app.form(As::Staff, "/-/import/upload", "text/html", &[("x", "y")]).await.expect(415);
+        assert!(plain.body.contains("multipart"));
+        for content in [b"\xff\xfea".as_slice(), b"a,b\n1,\"2", b"\0\0\0", b"a\n\xff\n", b",\n,", b"\r\r\n\"", b"code\nA\0"] {
+            let place = upload(app, As::Staff, &[("customers", "x.csv", content)]).await.expect(303).header("location").to_owned();
+            let id = place.strip_prefix("/import?upload=").unwrap();
+            let page = app.page(As::Staff, &place).await.expect(200);
+            step(app, As::Staff, "/-/import/check", id, &choices(&page.body)).await.expect(303);
+            let page = app.page(As::Staff, &place).await.expect(200);
+            assert!(page.body.contains("nothing can be imported"), "{content:?}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_has_a_limit_that_the_page_names() {
+    use crate::support::{Kind, run};
+    run(Kind::Sqlite, &[("import_limit", "2048")], async |app| {
+        let large = "x".repeat(4096);
+        let answer = upload(app, As::Staff, &[("customers", "x.csv", large.as_bytes())]).await.expect(413);
+        assert!(answer.body.contains("The files may have up to 2 KiB together."), "{}", answer.body);
+        upload(app, As::Staff, &[("customers", "x.csv", b"code,name\n")]).await.expect(303);
+    });
+}
+
+#[test]
+fn the_documented_command_imports_northwind() {
+    let Some(_) = northwind() else { return };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let from = readme.find("kontor import --mapping examples/northwind.toml").expect("the README has the command");
+    let command = readme[from..].split("\n```").next().unwrap().replace("\\\n", " ");
+    let arguments: Vec<_> = command.split_whitespace().skip(1).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("new.db").display());
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_kontor"))
+        .args(&arguments)
+        .current_dir(root)
+        .env("KONTOR_DATABASE_URL", &url)
+        .output()
+        .unwrap();
+    let said = ok(output);
+    for count in ["91 created", "77 created", "830 created", "2155 created"] {
+        assert!(said.contains(count), "{said}");
+    }
+}
+
+/// The sum of the lines' nets by rule 2 of DOMAIN.md, computed line by line from the file.
+fn net_of(folder: &Path) -> Money {
+    let text = std::fs::read_to_string(folder.join("order_details.csv")).unwrap();
+    let net = |line: &str| {
+        let cells: Vec<_> = line.split(',').collect();
+        let discount = format!("{:0<2}", cells[4].strip_prefix("0.").unwrap_or("0"));
+        let line = pricing::Line {
+            unit_price: cells[2].parse().unwrap(),
+            quantity: cells[3].parse().unwrap(),
+            discount_percent: discount.parse().unwrap(),
+            tax_rate: "0".parse().unwrap(),
+        };
+        pricing::net(&line).unwrap()
+    };
+    Money::checked_sum(text.lines().skip(1).map(net)).unwrap()
+}
