@@ -220,10 +220,11 @@ test("the list has views, and a detail leads to its neighbours", async ({ page, 
   await expect(page).toHaveURL(/status=draft/);
   await page.getByRole("row").nth(1).getByRole("link").first().click();
   await expect(page).toHaveURL(/status=draft&at=1$/);
+  // Other tests add drafts at the top meanwhile, so places shift; who comes next does not.
   const first = await page.getByRole("heading", { level: 1 }).textContent();
   await page.getByRole("link", { name: "Next in the list" }).click();
-  await expect(page).toHaveURL(/at=2$/);
   await expect(page.getByRole("heading", { level: 1 })).not.toHaveText(first!);
+  await expect(page).toHaveURL(/status=draft&at=\d+$/);
   await page.getByRole("link", { name: "Previous in the list" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(first!);
 });
