@@ -32,7 +32,7 @@ style:
 
 build: setup style ## The release: target/release/kontor and target/site
 	@$(SAY) "Building the release (minutes the first time)"
-	cargo leptos build --release --precompress
+	cargo leptos build --release --split --precompress
 	if [ "$(TARGET)" != target ]; then mkdir -p target/release && cp "$(TARGET)/release/kontor" target/release/kontor; fi
 
 run: build ## Build and serve on http://127.0.0.1:3000, with a demo company at the first start
@@ -56,7 +56,7 @@ test: setup style ## Everything CI checks
 	$(SAY) "Unit and integration tests, on SQLite and PostgreSQL"
 	scripts/with-postgres cargo test --features ssr
 	$(SAY) "The app for the browser tests"
-	cargo leptos build
+	cargo leptos build --split
 	$(SAY) "Browser tests, with JavaScript and without"
 	KONTOR_PROGRAM="$(TARGET)/debug/kontor" playwright test --config end2end/playwright.config.ts
 

@@ -10,7 +10,7 @@ use crate::accounts::pages::SignInPage;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::customers::pages::PAGES as CUSTOMERS;
-use crate::import::pages::ImportPage;
+use crate::import;
 use crate::orders::pages::{OrderRoutes, OrdersOf};
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::search::SearchPage;
@@ -50,7 +50,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
-                    <Route path=path!("/import") view=ImportPage />
+                    <Route path=path!("/import") view=import::pages::chunk() />
                     <OrderRoutes />
                     <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />
                     <RecordRoutes pages=&PRODUCTS related=|id| view! { <OrdersOf filter="product" id /> }.into_any() />

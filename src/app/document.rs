@@ -39,7 +39,7 @@ pub fn shell() -> impl IntoView {
 #[component]
 fn Start(js: String, wasm: String) -> impl IntoView {
     let script = format!(
-        "import start, {{ hydrate }} from {js:?};\nawait start({{ module_or_path: {wasm:?} }});\nhydrate();\n\
+        "import start, {{ hydrate }} from {js:?};\nawait start({{ module_or_path: {wasm:?} }});\nawait hydrate();\n\
          document.documentElement.dataset.hydrated = \"\";"
     );
     view! {

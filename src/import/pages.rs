@@ -2,15 +2,27 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use wasm_split_helpers::wasm_split;
 
 use super::rpc::read_import;
 use super::{Columns, Desk, Kind, Report, Review};
+use crate::base::Result;
+use crate::ui::chunk::Chunk;
 use crate::ui::page::{Crumb, Heading, unescaped_place};
 use crate::ui::problem::Problem;
 
 /// `/import`, and `/import?upload=…`.
+pub fn chunk() -> Chunk<()> {
+    Chunk { name: "import_page", fetch: || Box::pin(fetch_import_page()), page: (), draw: |()| Box::pin(import_page()) }
+}
+
+#[wasm_split(import_page, preload(fetch_import_page), fallible)]
+fn import_page() -> Result<AnyView> {
+    Ok(view! { <ImportPage /> }.into_any())
+}
+
 #[component]
-pub fn ImportPage() -> impl IntoView {
+fn ImportPage() -> impl IntoView {
     let query = use_query_map();
     let id = Memo::new(move |_| query.with(|query| query.get("upload")).unwrap_or_default());
     let desk = Resource::new(move || id.get(), read_import);

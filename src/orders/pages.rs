@@ -8,6 +8,7 @@ use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::path;
 use serde_json::Map;
+use wasm_split_helpers::wasm_split;
 
 use super::entry::Entry;
 use super::rpc::{
@@ -21,6 +22,7 @@ use crate::base::money::grouped;
 use crate::base::record::Row;
 use crate::base::{Error, Result};
 use crate::history::Detail;
+use crate::ui::chunk::Chunk;
 use crate::ui::confirm::AskButton;
 use crate::ui::facts::Facts;
 use crate::ui::form::{Sender, Sending, Sent, Summary, sent_by};
@@ -125,17 +127,42 @@ pub fn StatusBadge(status: Status) -> impl IntoView {
     view! { <span class=format!("badge {}", status.name())>{status.label()}</span> }
 }
 
+/// The pages of one order.
+#[derive(Clone, Copy)]
+enum OrderPage {
+    New,
+    Sheet,
+    Cancel,
+    Delete,
+    Print,
+}
+
+fn chunk(page: OrderPage) -> Chunk<OrderPage> {
+    Chunk { name: "order_page", fetch: || Box::pin(fetch_order_page()), page, draw: |page| Box::pin(order_page(page)) }
+}
+
+#[wasm_split(order_page, preload(fetch_order_page), fallible)]
+fn order_page(page: OrderPage) -> Result<AnyView> {
+    Ok(match page {
+        OrderPage::New => view! { <NewPage /> }.into_any(),
+        OrderPage::Sheet => view! { <SheetPage /> }.into_any(),
+        OrderPage::Cancel => view! { <CancelPage /> }.into_any(),
+        OrderPage::Delete => view! { <DeletePage /> }.into_any(),
+        OrderPage::Print => view! { <PrintPage /> }.into_any(),
+    })
+}
+
 /// The list and everything below it.
 #[component(transparent)]
 pub fn OrderRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
     view! {
         <ParentRoute path=path!("orders") view=Outlet>
             <Route path=path!("") view=|| view! { <ListPage pages=&PAGES /> } />
-            <Route path=path!("new") view=NewPage />
-            <Route path=path!(":id") view=SheetPage />
-            <Route path=path!(":id/cancel") view=CancelPage />
-            <Route path=path!(":id/delete") view=DeletePage />
-            <Route path=path!(":id/print") view=PrintPage />
+            <Route path=path!("new") view=chunk(OrderPage::New) />
+            <Route path=path!(":id") view=chunk(OrderPage::Sheet) />
+            <Route path=path!(":id/cancel") view=chunk(OrderPage::Cancel) />
+            <Route path=path!(":id/delete") view=chunk(OrderPage::Delete) />
+            <Route path=path!(":id/print") view=chunk(OrderPage::Print) />
         </ParentRoute>
     }
     .into_inner()

@@ -1,15 +1,19 @@
 //! The browser bundle and other static files: hashed names are kept for a year, compressed forms are sent as they are.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use axum::Router;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, LINK};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::AppState;
 use crate::base::Error;
 use crate::base::error::Code;
 
@@ -22,6 +26,8 @@ pub struct Site {
     pub css: String,
     pub js: String,
     pub wasm: String,
+    /// The files of each chunk of code that only some pages need.
+    pub chunks: BTreeMap<String, Vec<String>>,
 }
 
 impl Site {
@@ -43,7 +49,24 @@ impl Site {
             let name = names.iter().find(|name| name.starts_with("kontor") && name.ends_with(extension));
             format!("/pkg/{}", name.map_or_else(|| format!("kontor{extension}"), Clone::clone))
         };
-        Self { css: newest(".css"), js: newest(".js"), wasm: newest(".wasm") }
+        let manifest = names.iter().find(|name| name.starts_with("__wasm_split_manifest") && name.ends_with(".json"));
+        let chunks = manifest
+            .and_then(|name| std::fs::read(folder.join("pkg").join(name)).ok())
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        Self { css: newest(".css"), js: newest(".js"), wasm: newest(".wasm"), chunks }
+    }
+}
+
+/// Tells the browser, in the header of the page being drawn, to fetch a chunk while it still reads the page.
+pub fn announce(chunk: &str) {
+    let Some((state, response)) = use_context::<AppState>().zip(use_context::<ResponseOptions>()) else { return };
+    for file in state.site.chunks.get(chunk).into_iter().flatten() {
+        let link =
+            format!("</pkg/{file}.wasm>; rel=preload; as=fetch; type=\"application/wasm\"; crossorigin=anonymous");
+        if let Ok(link) = HeaderValue::try_from(link) {
+            response.append_header(LINK, link);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything works before the browser bundle arrives, and without it.
 
+pub mod chunk;
 pub mod confirm;
 pub mod context;
 pub mod facts;

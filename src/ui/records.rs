@@ -11,7 +11,9 @@ use leptos::prelude::*;
 use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::{StaticSegment, path};
+use wasm_split_helpers::wasm_split;
 
+use super::chunk::Chunk;
 use super::confirm::{AskButton, DeleteForm};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
@@ -115,6 +117,34 @@ impl Pages {
     }
 }
 
+/// The pages of one record.
+#[derive(Clone, Copy)]
+enum RecordPage {
+    New,
+    Detail(Option<Related>),
+    Edit,
+    Delete,
+}
+
+fn chunk(page: RecordPage, pages: &'static Pages) -> Chunk<(RecordPage, &'static Pages)> {
+    Chunk {
+        name: "record_page",
+        fetch: || Box::pin(fetch_record_page()),
+        page: (page, pages),
+        draw: |(page, pages)| Box::pin(record_page(page, pages)),
+    }
+}
+
+#[wasm_split(record_page, preload(fetch_record_page), fallible)]
+fn record_page(page: RecordPage, pages: &'static Pages) -> Result<AnyView> {
+    Ok(match page {
+        RecordPage::New => view! { <NewPage pages /> }.into_any(),
+        RecordPage::Detail(related) => view! { <DetailPage pages related /> }.into_any(),
+        RecordPage::Edit => view! { <EditPage pages /> }.into_any(),
+        RecordPage::Delete => view! { <DeletePage pages /> }.into_any(),
+    })
+}
+
 /// The list and everything below it.
 #[component(transparent)]
 pub fn RecordRoutes(
@@ -123,17 +153,13 @@ pub fn RecordRoutes(
     #[prop(optional)]
     related: Option<Related>,
 ) -> impl leptos_router::MatchNestedRoutes + Clone {
-    let around = move || {
-        provide_context(related);
-        view! { <Outlet /> }
-    };
     view! {
-        <ParentRoute path=StaticSegment(pages.resource) view=around>
+        <ParentRoute path=StaticSegment(pages.resource) view=Outlet>
             <Route path=path!("") view=move || view! { <ListPage pages /> } />
-            <Route path=path!("new") view=move || view! { <NewPage pages /> } />
-            <Route path=path!(":id") view=move || view! { <DetailPage pages /> } />
-            <Route path=path!(":id/edit") view=move || view! { <EditPage pages /> } />
-            <Route path=path!(":id/delete") view=move || view! { <DeletePage pages /> } />
+            <Route path=path!("new") view=chunk(RecordPage::New, pages) />
+            <Route path=path!(":id") view=chunk(RecordPage::Detail(related), pages) />
+            <Route path=path!(":id/edit") view=chunk(RecordPage::Edit, pages) />
+            <Route path=path!(":id/delete") view=chunk(RecordPage::Delete, pages) />
         </ParentRoute>
     }
     .into_inner()
@@ -208,8 +234,7 @@ fn WithRecord(
 pub type Related = fn(i64) -> AnyView;
 
 #[component]
-fn DetailPage(pages: &'static Pages) -> impl IntoView {
-    let related = use_context::<Option<Related>>().flatten();
+fn DetailPage(pages: &'static Pages, related: Option<Related>) -> impl IntoView {
     let id = use_id();
     view! {
         <WithRecord pages action="view" draw=|pages, detail| view! { <Shown pages detail /> }.into_any() />

@@ -76,9 +76,14 @@ pub fn use_query_text() -> impl Fn() -> String + Copy + Send + Sync + 'static {
 /// The rows that the address describes, with what finds, narrows and turns them.
 #[component]
 pub fn List(pages: &'static Pages) -> impl IntoView {
-    let text = use_query_text();
-    let page = Resource::new(text, pages.calls.list);
-    let query = Memo::new(move |_| ListQuery::parse(pages.listing, &text()).unwrap_or_default());
+    let (path, text) = (use_location().pathname, use_query_text());
+    // The list stays while the code of the page one leaves it for is fetched; the address is that page's by then.
+    let text = Memo::new(move |before: Option<&String>| match before {
+        Some(before) if path.get() != pages.listing.path => before.clone(),
+        _ => text(),
+    });
+    let page = Resource::new(move || text.get(), pages.calls.list);
+    let query = Memo::new(move |_| ListQuery::parse(pages.listing, &text.get()).unwrap_or_default());
     let may_add = pages.may("add");
     view! {
         <section class="card">
