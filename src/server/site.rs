@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, LINK};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use leptos::prelude::use_context;
-use leptos_axum::ResponseOptions;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::AppState;
 use crate::base::Error;
 use crate::base::error::Code;
 
@@ -56,17 +53,16 @@ impl Site {
             .unwrap_or_default();
         Self { css: newest(".css"), js: newest(".js"), wasm: newest(".wasm"), chunks }
     }
-}
 
-/// Tells the browser, in the header of the page being drawn, to fetch a chunk while it still reads the page.
-pub fn announce(chunk: &str) {
-    let Some((state, response)) = use_context::<AppState>().zip(use_context::<ResponseOptions>()) else { return };
-    for file in state.site.chunks.get(chunk).into_iter().flatten() {
-        let link =
-            format!("</pkg/{file}.wasm>; rel=preload; as=fetch; type=\"application/wasm\"; crossorigin=anonymous");
-        if let Ok(link) = HeaderValue::try_from(link) {
-            response.append_header(LINK, link);
-        }
+    /// Headers that let the browser fetch a chunk while it still reads the page.
+    pub fn preloads(&self, chunk: &str) -> impl Iterator<Item = HeaderValue> {
+        let files = self.chunks.get(chunk).into_iter().flatten();
+        files.filter_map(|file| {
+            HeaderValue::try_from(format!(
+                "</pkg/{file}.wasm>; rel=preload; as=fetch; type=\"application/wasm\"; crossorigin=anonymous"
+            ))
+            .ok()
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LINK, LOCATION,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -32,7 +32,7 @@ use crate::base::error::Code;
 use crate::base::form::Typed;
 use crate::base::listing::encoded;
 use crate::base::{Error, Result};
-use crate::ui::context::{FailedForm, PageProblem, SetStatus, Theme};
+use crate::ui::context::{Announce, FailedForm, PageProblem, SetStatus, Theme};
 
 /// Where people sign in.
 pub const SIGN_IN: &str = "/sign-in";
@@ -213,6 +213,12 @@ fn provide_page(state: &AppState) {
         options.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
     options.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    let (site, headers) = (Arc::clone(&state.site), options.clone());
+    provide_context(Announce::new(move |chunk| {
+        for preload in site.preloads(chunk) {
+            headers.append_header(LINK, preload);
+        }
+    }));
     provide_context(SetStatus::new(move |status| {
         if let Ok(status) = StatusCode::from_u16(status) {
             options.set_status(status);

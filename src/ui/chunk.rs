@@ -10,6 +10,7 @@ use wasm_split_helpers::SplitLoaderError;
 
 use crate::base::error::Code;
 use crate::base::{Error, Result};
+use crate::ui::context::Announce;
 use crate::ui::problem::Problem;
 
 /// What is there once the code has been fetched.
@@ -41,8 +42,9 @@ impl<P> fmt::Debug for Chunk<P> {
 
 impl<P: Copy + Send + 'static> ChooseView for Chunk<P> {
     async fn choose(self) -> AnyView {
-        #[cfg(feature = "ssr")]
-        crate::server::site::announce(self.name);
+        if let Some(announce) = use_context::<Announce>() {
+            announce.chunk(self.name);
+        }
         match (self.draw)(self.page).await {
             Ok(page) => page,
             Err(error) => view! { <Problem error /> }.into_any(),

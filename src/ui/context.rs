@@ -49,6 +49,26 @@ pub struct PageProblem {
     pub request_id: String,
 }
 
+/// Tells the browser which chunk of code the page that is being drawn needs.
+#[derive(Clone)]
+pub struct Announce(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Announce {
+    pub fn new(announce: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(announce))
+    }
+
+    pub fn chunk(&self, name: &str) {
+        (self.0)(name);
+    }
+}
+
+impl std::fmt::Debug for Announce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Announce").finish_non_exhaustive()
+    }
+}
+
 /// Sets the status of the page that is being drawn.
 #[derive(Clone)]
 pub struct SetStatus(Arc<dyn Fn(u16) + Send + Sync>);
