@@ -1,7 +1,7 @@
 //! The document, the layout, and one line per module's pages. Knows no query and no table.
 
 use leptos::prelude::*;
-use leptos_meta::{Title, provide_meta_context};
+use leptos_meta::provide_meta_context;
 use leptos_router::components::{Outlet, ParentRoute, Redirect, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
@@ -17,7 +17,6 @@ use crate::search::SearchPage;
 use crate::ui::context::{PageProblem, Theme};
 use crate::ui::frame::{Entry, Frame};
 use crate::ui::icon::Shape;
-use crate::ui::page::unescaped_place;
 use crate::ui::problem::{Problem, ProblemPage};
 use crate::ui::records::RecordRoutes;
 
@@ -43,7 +42,6 @@ pub fn App() -> impl IntoView {
         return view! { <ProblemPage problem /> }.into_any();
     }
     view! {
-        <Title formatter=document_title />
         <Router>
             <Routes fallback=NoPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
@@ -59,10 +57,6 @@ pub fn App() -> impl IntoView {
         </Router>
     }
     .into_any()
-}
-
-fn document_title(title: String) -> String {
-    unescaped_place(format!("{title} · Kontor"))
 }
 
 /// The frame, with who is signed in for every page below it.

@@ -1,10 +1,10 @@
 //! The sign-in page. Its form is a plain one: it leads to a whole new document, for another person.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::ui::context::FailedForm;
+use crate::ui::page::DocumentTitle;
 use crate::ui::page::use_here;
 
 const ACTION: &str = "/-/sign-in";
@@ -21,7 +21,7 @@ pub fn SignInPage() -> impl IntoView {
     let invalid = message.is_some().then_some("true");
     let described = message.is_some().then_some("sign-in-error");
     view! {
-        <Title text="Sign in" />
+        <DocumentTitle text="Sign in" />
         <main class="alone">
             <form class="card sign-in" action=ACTION method="post">
                 <h1>

@@ -26,6 +26,13 @@ pub fn unescaped_place(text: String) -> String {
     if is_server() { text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") } else { text }
 }
 
+/// The title of the document. Each page says it whole: one that only completes others' titles would blank the title while
+/// the code of a page is still being fetched.
+#[component]
+pub fn DocumentTitle(#[prop(into)] text: String) -> impl IntoView {
+    view! { <Title text=unescaped_place(format!("{text} · Kontor")) /> }
+}
+
 /// Where a page stands: the list above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crumb {
@@ -45,7 +52,7 @@ pub fn Heading(
     #[prop(optional, into)] actions: ViewFn,
 ) -> impl IntoView {
     view! {
-        <Title text=title.clone() />
+        <DocumentTitle text=title.clone() />
         {crumb
             .map(|crumb| {
                 view! {

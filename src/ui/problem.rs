@@ -1,9 +1,9 @@
 //! What went wrong, what was kept, and what to do.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 use super::context::{PageProblem, SetStatus};
+use super::page::DocumentTitle;
 use crate::base::Error;
 
 /// A refusal in the place of what was asked for. Gives the page its status.
@@ -13,7 +13,7 @@ pub fn Problem(error: Error) -> impl IntoView {
         status.set(error.status());
     }
     view! {
-        <Title text=error.code.title() />
+        <DocumentTitle text=error.code.title() />
         <section class="card problem" role="alert">
             <h1>{error.code.title()}</h1>
             <p>{error.detail.clone()}</p>
