@@ -13,6 +13,7 @@ use kontor::base::time::Moment;
 use kontor::base::time::stored::Timestamp;
 use kontor::base::{Error, Result};
 use kontor::server::database::Database;
+use kontor::server::progress;
 use kontor::server::settings::Settings;
 use kontor::{demo, house, import};
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,8 +70,16 @@ enum Command {
     /// Look after the schema of the database
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Load a demo company into an empty database
-    Demo,
+    /// Load a demo company into an empty database: a small one, or one with five years of orders
+    #[command(after_help = "\
+With --orders the company grows with its orders: about one customer for 20 of them, one product for 100, five lines on each.
+The same number is the same company on every database. It is written a thousand orders at a time: when it is stopped,
+start again with an empty database.")]
+    Demo {
+        /// How many orders the company has had in five years, up to ten million; without it, a small company with 160
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+        orders: Option<u64>,
+    },
     /// Import customers, products and orders with their lines from CSV files
     Import(import::cli::Arguments),
     /// Look after people who sign in
@@ -222,10 +231,19 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Openapi => print_json(&house::api().document()),
         Command::Settings => print(&Settings::documented()),
         Command::Migrate(command) => migrate(&connect(&settings).await?, command).await,
-        Command::Demo => {
+        Command::Demo { orders } => {
             let database = ready(&settings).await?;
-            let (customers, products, orders) = demo::load(&database).await?;
-            print(&format!("Loaded {customers} customers, {products} products and {orders} orders.\n"))
+            let loaded = match orders {
+                Some(orders) => {
+                    let bar = progress::bar(orders);
+                    let loaded = demo::company::load(&database, orders, &|done| bar.set_position(done)).await;
+                    bar.finish_and_clear();
+                    loaded?
+                }
+                None => demo::load(&database).await?,
+            };
+            database.close().await;
+            print(&format!("{loaded}\n"))
         }
         Command::Import(arguments) => import::cli::import(&ready(&settings).await?, arguments).await,
         Command::User(command) => users(&ready(&settings).await?, command).await,

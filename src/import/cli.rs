@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::mapping::Mapping;
 use super::run::{self, File, Import, Mode, Watch};
@@ -12,6 +11,7 @@ use super::{Kind, Report};
 use crate::access::gate::Access;
 use crate::base::{Error, Result};
 use crate::server::database::Database;
+use crate::server::progress;
 
 /// How many problems are printed; the report file has them all.
 const PRINTED: usize = 1_000;
@@ -91,7 +91,7 @@ pub async fn import(database: &Database, arguments: Arguments) -> Result<()> {
     let kinds: Vec<_> = files.iter().map(|file| file.kind).collect();
     let mapping = arguments.mapping(&kinds)?;
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Write };
-    let bar = ProgressBar::new(0).with_style(style());
+    let bar = progress::bar(0);
     let tell = |done: usize, all: usize| {
         bar.set_length(u64::try_from(all).unwrap_or(u64::MAX));
         bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
@@ -110,11 +110,6 @@ pub async fn import(database: &Database, arguments: Arguments) -> Result<()> {
         1 => Err(Error::invalid("1 problem; nothing was imported.")),
         found => Err(Error::invalid(format!("{found} problems; nothing was imported."))),
     }
-}
-
-fn style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
-    style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn say(report: &Report, mode: Mode) -> Result<()> {

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod calls;
 pub mod database;
 pub mod openapi;
+pub mod progress;
 pub mod record;
 pub mod rest;
 pub mod settings;

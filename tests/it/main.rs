@@ -10,6 +10,7 @@ mod arrows;
 mod bad_input;
 mod cli;
 mod constraints;
+mod demo;
 mod documents;
 mod doors;
 mod forms;

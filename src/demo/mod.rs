@@ -1,4 +1,7 @@
 //! A small, believable company to try things on: a food service wholesaler. Loaded on request, never by default.
+//! [`company`] makes one of any size.
+
+use std::fmt;
 
 use chrono::{Datelike, Days, NaiveTime};
 
@@ -15,6 +18,9 @@ use crate::orders::{Header, ItemInput, OrderInput, Status};
 use crate::server::database::Database;
 use crate::server::record::{Add, Resource, View};
 use crate::{customers, orders, products};
+
+pub mod company;
+mod words;
 
 /// The fields of [`CUSTOMERS`].
 const CUSTOMER: [&str; 10] = [
@@ -106,31 +112,71 @@ const PRODUCTS: [[&str; 7]; 38] = [
 /// How many orders the company has had in two years.
 const ORDERS: u64 = 160;
 
-/// Loads the demo company and says how many customers, products and orders it has.
+/// What was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    pub customers: u64,
+    pub products: u64,
+    pub orders: u64,
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loaded {} customers, {} products and {} orders.", self.customers, self.products, self.orders)
+    }
+}
+
+/// Loads the small company.
 ///
 /// # Errors
 /// `Conflict` when there are customers or products already.
-pub async fn load(database: &Database) -> Result<(usize, usize, usize)> {
+pub async fn load(database: &Database) -> Result<Loaded> {
+    demand_empty(database).await?;
+    add::<customers::entity::Entity, 10>(database, &CUSTOMER, &CUSTOMERS, "Westside Community Kitchen").await?;
+    add::<products::entity::Entity, 7>(database, &PRODUCT, &PRODUCTS, "Digital scale, 15 kg").await?;
+    order(database).await?;
+    Ok(Loaded { customers: CUSTOMERS.len() as u64, products: PRODUCTS.len() as u64, orders: ORDERS })
+}
+
+async fn demand_empty(database: &Database) -> Result<()> {
     if count::<customers::entity::Entity>(database).await? + count::<products::entity::Entity>(database).await? > 0 {
         return Err(Error::new(Code::Conflict, "The demo company is for an empty database, and this one is not."));
     }
-    add::<customers::entity::Entity, 10>(database, &CUSTOMER, &CUSTOMERS, "Westside Community Kitchen").await?;
-    add::<products::entity::Entity, 7>(database, &PRODUCT, &PRODUCTS, "Digital scale, 15 kg").await?;
-    Ok((CUSTOMERS.len(), PRODUCTS.len(), order(database).await?))
+    Ok(())
 }
 
 /// Numbers that look like chance and are the same every time.
 struct Chance(u64);
 
 impl Chance {
+    /// What happens about one thing, whatever happens about others.
+    fn about(what: &str, index: u64) -> Self {
+        let seed = what.bytes().fold(index, |seed, byte| seed.rotate_left(9) ^ u64::from(byte));
+        // SplitMix64, so that neighbours have nothing in common.
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self(mixed ^ (mixed >> 31))
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
+
+    /// As [`Self::below`], but the lower the likelier: the first hundredth comes up in one of ten cases.
+    fn skewed_below(&mut self, bound: u64) -> u64 {
+        const ONE: u64 = 1 << 20;
+        let part = self.below(ONE);
+        bound * (part * part / ONE) / ONE
+    }
+
+    fn signed_below(&mut self, bound: u64) -> i64 {
+        i64::try_from(self.below(bound)).unwrap_or_default()
+    }
 }
 
 /// Two years of orders up to today: most are shipped, some placed, some still drafts, a few cancelled.
-async fn order(database: &Database) -> Result<usize> {
+async fn order(database: &Database) -> Result<()> {
     let access = access::<Add<orders::entity::Entity>>(database)?;
     let transaction = access.write().await?;
     let ids = (1..).take(CUSTOMERS.len());
@@ -147,32 +193,37 @@ async fn order(database: &Database) -> Result<usize> {
             (..=22, _) => Status::Placed,
             _ => Status::Shipped,
         };
-        let input = OrderInput { header: header(&mut chance, date), items: Some(lines(&mut chance)) };
-        let at = |days: u64| date.checked_add_days(Days::new(days)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
-        let origin = Origin {
-            number: match status {
-                Status::Draft => None,
-                _ => Some(orders::entity::next_number(&transaction, date.year()).await?),
-            },
-            status,
-            placed_at: at(0).filter(|_| status != Status::Draft),
-            shipped_at: at(2 + chance.below(5)).filter(|_| status == Status::Shipped),
-            cancelled_at: at(1).filter(|_| status == Status::Cancelled),
-            cancel_reason: (status == Status::Cancelled).then(|| "Ordered twice by mistake".to_owned()),
+        // The last customer is inactive.
+        let customer = CustomerId(1 + chance.signed_below(CUSTOMERS.len() as u64 - 2));
+        let input = OrderInput { header: header(&mut chance, customer, date), items: Some(lines(&mut chance)) };
+        let number = match status {
+            Status::Draft => None,
+            _ => Some(orders::entity::next_number(&transaction, date.year()).await?),
         };
+        let origin = origin(&mut chance, number, status, date);
         made.push(New::of(input, Some(origin), &people, &products)?);
     }
-    let made = orders::entity::insert_all(&transaction, &access, made).await?.len();
-    transaction.commit().await?;
-    Ok(made)
+    orders::entity::insert_all(&transaction, &access, made).await?;
+    Ok(transaction.commit().await?)
 }
 
-fn header(chance: &mut Chance, date: Day) -> Header {
-    // The last customer is inactive.
-    let customer = 1 + chance.below(CUSTOMERS.len() as u64 - 2);
+/// How far an order of this day got: shipped within a week, or cancelled on the next day.
+fn origin(chance: &mut Chance, number: Option<String>, status: Status, date: Day) -> Origin {
+    let at = |days: u64| date.checked_add_days(Days::new(days)).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    Origin {
+        number,
+        status,
+        placed_at: at(0).filter(|_| status != Status::Draft),
+        shipped_at: at(2 + chance.below(5)).filter(|_| status == Status::Shipped),
+        cancelled_at: at(1).filter(|_| status == Status::Cancelled),
+        cancel_reason: (status == Status::Cancelled).then(|| "Ordered twice by mistake".to_owned()),
+    }
+}
+
+fn header(chance: &mut Chance, customer: CustomerId, date: Day) -> Header {
     let required = date.checked_add_days(Days::new(7 + chance.below(14)));
     Header {
-        customer: CustomerId(i64::try_from(customer).unwrap_or(1)),
+        customer,
         order_date: Some(date.into()),
         required_date: required.map(Into::into),
         customer_reference: (chance.below(3) == 0).then(|| format!("PO {}", 1000 + chance.below(9000))),
@@ -194,11 +245,12 @@ fn lines(chance: &mut Chance) -> Vec<ItemInput> {
     let (first, step) = (chance.below(37), 1 + chance.below(36));
     let line = |(row, number): (usize, u64)| {
         let [sku, _, category, ..] = PRODUCTS[usize::try_from((first + number * step) % 37).unwrap_or_default()];
-        let pieces = if category == "Packaging" { 500 * (1 + chance.below(8)) } else { 1 + chance.below(24) };
+        let pieces =
+            if category == "Packaging" { 500 * (1 + chance.signed_below(8)) } else { 1 + chance.signed_below(24) };
         ItemInput {
             row,
             sku: Some(sku.into()),
-            quantity: Quantity::from(i64::try_from(pieces).unwrap_or(1) * 1000),
+            quantity: Quantity::from(pieces * 1000),
             discount_percent: (chance.below(5) == 0).then(|| Percent::from(500)),
             ..ItemInput::default()
         }
