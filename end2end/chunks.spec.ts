@@ -1,4 +1,5 @@
 // Pages whose code comes later: fetched once without leaving the document, and when it does not come, the page is there anyway.
+import type { Page } from "@playwright/test";
 import { alive, expect, signIn, test, unique } from "./support";
 
 const CODE = "**/pkg/split_*.wasm";
@@ -55,6 +56,7 @@ test("a page whose code cannot be fetched is loaded whole, once, and works as wi
   await plain.waitForLoadState("networkidle");
   expect(documents).toEqual(["/orders/new"]);
   await expect(plain.locator("html")).not.toHaveAttribute("data-hydrated");
+  await expect(plain).toHaveTitle("New order · Kontor");
 
   const reference = unique("Plain");
   await plain.locator("#f-customer").fill("C-00003");
@@ -87,20 +89,44 @@ test("a page whose code failed once comes to life in the document that is loaded
   await expect(other).toHaveURL(/\/customers\?ordering=name$/);
 });
 
-test("a link followed before the page is alive leads where it says", async ({ page, js }) => {
-  await signIn(page, js);
+/** Opens a page whose code does not come before it is released. */
+async function held(page: Page, path: string) {
   let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
+  const released = new Promise<void>((resolve) => (release = resolve));
   await page.route(CODE, async (route) => {
-    await held;
+    await released;
     await route.continue();
   });
   const asked = page.waitForRequest(CODE);
-  await page.goto("/orders/1");
+  await page.goto(path);
   await asked;
+  return release;
+}
+
+test("a link followed before the page is alive leads where it says", async ({ page, js }) => {
+  await signIn(page, js);
+  const release = await held(page, "/orders/1");
   await page.getByRole("link", { name: "Products" }).click();
   await expect(page).toHaveURL(/\/products$/);
   await expect(page.getByRole("heading", { level: 1, name: "Products" })).toBeVisible();
   release();
   await alive(page, js);
+});
+
+test("what is typed before an order is alive stays in it", async ({ page, js }) => {
+  await signIn(page, js);
+  const release = await held(page, "/orders/new");
+  const row = page.locator(".grid tbody tr").nth(1);
+  await page.locator("#f-customer").fill("C-00003");
+  await row.getByLabel("SKU").fill("bev-001");
+  await row.getByLabel("Quantity").fill("2");
+  await expect(page).toHaveTitle("New order · Kontor");
+  release();
+  await alive(page, js);
+  await expect(row.getByLabel("SKU")).toHaveValue("BEV-001");
+  await expect(row.getByLabel("Quantity")).toHaveValue("2");
+  await expect(row.locator("td.n")).toHaveText("29.80");
+  await expect(page.locator("#f-customer")).not.toHaveValue("C-00003");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
 });

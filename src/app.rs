@@ -43,7 +43,6 @@ pub fn App() -> impl IntoView {
         return view! { <ProblemPage problem /> }.into_any();
     }
     view! {
-        <Title formatter=document_title />
         <Router>
             <Routes fallback=NoPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
@@ -57,6 +56,8 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
         </Router>
+        // After the pages: it blanks the document's title until one of them has given its own, which may take a while.
+        <Title formatter=document_title />
     }
     .into_any()
 }

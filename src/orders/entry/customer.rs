@@ -83,6 +83,12 @@ impl Customer {
         self.text.set(row.text("name"));
     }
 
+    /// Puts a text that was typed to its end.
+    pub(super) fn put_whole(self, text: String) {
+        self.text.set(text);
+        self.left();
+    }
+
     /// Finds who is meant by a text that was left before anybody was taken.
     pub(super) fn left(self) {
         self.open.set(false);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::HtmlFormElement;
+use leptos::web_sys::{HtmlFormElement, HtmlInputElement};
 
 use super::pages::{Blocked, CancelButton, DeleteButton, PAGES, Reload, StatusBadge, allowed, page};
 use super::rpc::{create_order, update_order};
@@ -14,6 +14,7 @@ use super::{Command, OrderId, OrderInput, Sheet, Status};
 use crate::base::Error;
 use crate::base::form::{Field, Input, Typed, shown};
 use crate::history::Detail;
+use crate::ui::chunk::is_alive;
 use crate::ui::context::FailedForm;
 use crate::ui::form::{Conflict, FieldRow, Sender, Sending, Sent, Summary, focus_drawn, sent_by};
 use crate::ui::icon::{Icon, Shape};
@@ -43,7 +44,7 @@ use cells::Cells;
 use conflict::LinesThen;
 use customer::{Customer, CustomerField};
 use grid::{Grid, rows_of};
-use table::{GridTable, LiveTotals};
+use table::{GridTable, LiveTotals, cell_of_id};
 
 /// The order entry: for a new order, or for a draft.
 #[component]
@@ -82,6 +83,15 @@ pub fn Entry(
     let sending = Sending::of(action, sender(id, order.is_some(), then));
     Effect::new(move || sending.found.with(|error| grid.explain(error.as_ref())));
     let customer = Customer::new(&first);
+    let early = StoredValue::new(typed_early());
+    Effect::new(move || {
+        for (control, text) in early.try_update_value(std::mem::take).unwrap_or_default() {
+            match cell_of_id(&control) {
+                Some((key, column)) => grid.put_whole(key, column, text),
+                None => customer.put_whole(text),
+            }
+        }
+    });
 
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -237,6 +247,20 @@ pub fn Entry(
             </div>
         </form>
     }
+}
+
+/// What somebody typed, or the browser kept, before the page came to life, with the ids of the controls. Coming to life shows
+/// what the server drew, so this is put again afterwards.
+fn typed_early() -> Vec<(String, String)> {
+    if is_server() || is_alive() {
+        return Vec::new();
+    }
+    let Ok(inputs) = document().query_selector_all("#f-customer, .grid input") else { return Vec::new() };
+    (0..inputs.length())
+        .filter_map(|index| inputs.item(index)?.dyn_into::<HtmlInputElement>().ok())
+        .filter(|input| input.value() != input.default_value())
+        .map(|input| (input.id(), input.value()))
+        .collect()
 }
 
 /// The fields of the header; the customer first, then dates and reference, the address, the rest.

@@ -26,7 +26,7 @@ pub(super) fn GridRow(grid: Grid, line: Line, index: usize, hydrated: RwSignal<b
         let text = move || cells.with(|cells| cells.texts.get(column).cloned().unwrap_or_default());
         let hint = move || {
             let price = cells.with(|cells| cells.product.as_ref().and_then(|known| known.list_price));
-            price.filter(|_| column == 2).map(|price| price.to_string())
+            price.map(|price| price.to_string())
         };
         let (first, is_number) = (untrack(text), column > 0);
         let invalid = move || cells.with(|cells| cells.wrong(column).is_some()).then_some("true");
@@ -42,7 +42,7 @@ pub(super) fn GridRow(grid: Grid, line: Line, index: usize, hydrated: RwSignal<b
                 aria-expanded=(!is_number).then_some(move || if open.get() { "true" } else { "false" })
                 aria-controls=(!is_number).then_some("hits")
                 aria-autocomplete=(!is_number).then_some("list")
-                placeholder=hint
+                placeholder=(column == 2).then_some(hint)
                 autocomplete="off"
                 aria-label=LABELS.get(column).copied().unwrap_or_default()
                 aria-invalid=invalid

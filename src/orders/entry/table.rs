@@ -8,6 +8,7 @@ use leptos::web_sys::{Element, HtmlInputElement};
 use super::super::pages::amount;
 use super::grid::Grid;
 use super::row::GridRow;
+use crate::ui::chunk::is_alive;
 use crate::ui::form::{focus, focus_drawn};
 
 pub(super) fn cell_id(key: u32, column: usize) -> String {
@@ -21,16 +22,36 @@ pub(super) fn cell_focus(key: u32, column: usize) {
 /// The cell an event happened in.
 fn cell_of(event: &Event) -> Option<(u32, usize, HtmlInputElement)> {
     let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-    let id = input.id();
-    let (key, column) = id.strip_prefix("c-")?.split_once('-')?;
-    Some((key.parse().ok()?, column.parse().ok()?, input))
+    let (key, column) = cell_of_id(&input.id())?;
+    Some((key, column, input))
 }
+
+/// The row and the column of a cell.
+pub(super) fn cell_of_id(id: &str) -> Option<(u32, usize)> {
+    let (key, column) = id.strip_prefix("c-")?.split_once('-')?;
+    Some((key.parse().ok()?, column.parse().ok()?))
+}
+
+/// Rows that are drawn in one go where the browser draws the page: all of a thousand would hold it up for half a second.
+/// More of them than fit on a screen, so that nothing in sight moves.
+const AT_ONCE: usize = 60;
 
 /// The grid, with one listener of each kind for all its cells.
 #[component]
 pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
     let hydrated = RwSignal::new(false);
     Effect::new(move || hydrated.set(true));
+    let drawn = RwSignal::new(if is_alive() { AT_ONCE } else { usize::MAX });
+    Effect::new(move || {
+        let count = drawn.get();
+        if count < usize::MAX {
+            let is_all = count >= grid.lines.with_untracked(Vec::len);
+            request_animation_frame(move || {
+                // The page may be gone by now.
+                drawn.try_set(if is_all { usize::MAX } else { count + AT_ONCE });
+            });
+        }
+    });
     let typed = move |event: Event| {
         let Some((key, column, input)) = cell_of(&event) else { return };
         let text = input.value();
@@ -112,7 +133,11 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
                         // A row knows where it stood when it was drawn: without JavaScript that is where it stays.
                         let at = StoredValue::new(0_usize);
                         view! {
-                            <For each=move || grid.lines.get() key=|line| line.key let:line>
+                            <For
+                                each=move || grid.lines.with(|lines| lines.iter().copied().take(drawn.get()).collect::<Vec<_>>())
+                                key=|line| line.key
+                                let:line
+                            >
                                 {
                                     let index = at.get_value();
                                     at.set_value(index + 1);

@@ -87,6 +87,15 @@ impl Grid {
         }
     }
 
+    /// Puts a text that was typed to its end.
+    pub(super) fn put_whole(self, key: u32, column: usize, text: String) {
+        self.put(key, column, text);
+        self.keep_spare();
+        if let Some((_, line)) = self.find(key).filter(|_| column == 0) {
+            self.pick(line);
+        }
+    }
+
     /// Finds the product of a line whose cell was left before anything was taken: typing never waits for an answer.
     pub(super) fn pick(self, line: Line) {
         self.search.update_value(|search| *search += 1);
