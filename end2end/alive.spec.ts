@@ -76,11 +76,14 @@ for (const scheme of ["light", "dark"] as const) {
       test.setTimeout(180_000);
       await page.emulateMedia({ colorScheme: scheme });
       await page.setViewportSize({ width, height: 800 });
+      const inspect = async (where: string) => {
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        expect(violations.map((v) => `${where}: ${v.id} ${v.nodes.map((n) => n.target).join(" ")}`)).toEqual([]);
+      };
       const check = async (path: string) => {
         await page.goto(path);
         await page.waitForLoadState("load");
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        expect(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.target).join(" ")}`)).toEqual([]);
+        await inspect(path);
       };
       await check("/sign-in");
       await signIn(page, js);
@@ -108,6 +111,7 @@ for (const scheme of ["light", "dark"] as const) {
         "/products/new",
         "/products/3",
         "/search?q=caf",
+        "/import",
         "/customers/999999",
         "/nowhere",
       ]) {
@@ -118,8 +122,23 @@ for (const scheme of ["light", "dark"] as const) {
       await page.getByLabel("Name *").fill("");
       await page.getByRole("button", { name: "Save changes" }).click();
       await expect(page.locator("#error-summary")).toBeVisible();
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(violations.map((v) => `${v.id} ${v.nodes.map((n) => n.target).join(" ")}`)).toEqual([]);
+      await inspect("/customers/2/edit, refused");
+
+      // An upload with a problem, then one without.
+      for (const sku of ["", unique("AXE")]) {
+        await page.goto("/import");
+        const buffer = Buffer.from(`sku,name,unit,price,colour\n${sku},Pen,pcs,1,red\n`);
+        await page.getByLabel("Products", { exact: true }).setInputFiles({ name: "products.csv", mimeType: "text/csv", buffer });
+        await page.getByRole("button", { name: "Upload" }).click();
+        await page.getByText("Further rules").first().click();
+        await inspect("/import, mapped");
+        await page.getByRole("button", { name: "Check without writing" }).click();
+        await expect(page.locator(".notice")).toContainText(sku ? "Nothing is written yet." : "1 problem");
+        await inspect("/import, checked");
+      }
+      await page.getByRole("button", { name: "Import", exact: true }).click();
+      await expect(page.getByRole("heading", { name: "Imported" })).toBeVisible();
+      await inspect("/import, done");
     });
   }
 }
@@ -127,7 +146,7 @@ for (const scheme of ["light", "dark"] as const) {
 test("on a phone the sidebar folds and nothing is wider than the screen", async ({ page, js }) => {
   await page.setViewportSize({ width: 390, height: 800 });
   await signIn(page, js);
-  for (const path of ["/orders", "/orders/1", "/orders/new", "/orders/1/print", "/customers", "/products", "/customers/2", "/customers/2/edit"]) {
+  for (const path of ["/orders", "/orders/1", "/orders/new", "/orders/1/print", "/customers", "/products", "/customers/2", "/customers/2/edit", "/import"]) {
     await page.goto(path);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   }

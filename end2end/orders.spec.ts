@@ -243,3 +243,52 @@ test("a customer's page shows their orders, and what stands in the way of deleti
   await page.getByRole("button", { name: "Delete for good" }).click();
   await expect(page.getByRole("alert").getByRole("link", { name: /\d+ orders/ })).toBeVisible();
 });
+
+test("a long order that is opened from the list has all its lines, and is saved with them", async ({ page, js }) => {
+  test.skip(!js, "only where the browser draws the page does it draw the lines bit by bit");
+  const tag = unique("L").replaceAll(" ", "-");
+  const sku = (line: number) => `${tag}-${line}`;
+  const csv = (name: string, rows: string[]) => ({ name, mimeType: "text/csv", buffer: Buffer.from(rows.join("\n")) });
+  const lines = Array.from({ length: 150 }, (_, line) => line);
+  await signIn(page, js, "mira", "/import");
+  await page.getByLabel("Products", { exact: true }).setInputFiles(csv("p.csv", ["sku,name,unit,price", ...lines.map((line) => `${sku(line)},Pen,pcs,2`)]));
+  await page.getByLabel("Orders", { exact: true }).setInputFiles(csv("o.csv", ["number,customer_code,status", `${tag},C-00002,draft`]));
+  await page.getByLabel("Order lines", { exact: true }).setInputFiles(csv("l.csv", ["order_number,sku,quantity", ...lines.map((line) => `${tag},${sku(line)},1`)]));
+  await page.getByRole("button", { name: "Upload" }).click();
+  await page.getByRole("button", { name: "Check without writing" }).click();
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Imported" })).toBeVisible();
+
+  await page.goto(`/orders?search=${tag}`);
+  await alive(page, js);
+  await page.evaluate(() => ((window as any).stays = true));
+  await page.getByRole("row").nth(1).getByRole("link").first().click();
+  const rows = page.locator(".grid tbody tr");
+  await expect(rows).toHaveCount(155);
+  expect(await page.evaluate(() => (window as any).stays)).toBe(true);
+  await rows.nth(149).getByLabel("Quantity").fill("11");
+  await expect(rows.nth(149).locator("td.n")).toHaveText("22.00");
+  await page.keyboard.press("ControlOrMeta+s");
+  await expect(page.getByText("changed this")).toBeVisible();
+  await expect(rows).toHaveCount(155);
+  await expect(rows.nth(149).getByLabel("Quantity")).toHaveValue("11");
+});
+
+test("what is offered for a line hangs over the lines below", async ({ page, js }) => {
+  test.skip(!js, "without JavaScript nothing is offered");
+  await signIn(page, js, "mira", "/orders/new");
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    const first = page.locator(".grid tbody tr").first();
+    await first.getByLabel("SKU").fill("");
+    await first.getByLabel("SKU").pressSequentially("BEV");
+    const offered = page.getByRole("option").nth(2);
+    await expect(offered).toBeVisible();
+    // On top at its middle, neither cut off by its row nor covered by the next.
+    const isOnTop = await offered.evaluate((option) => {
+      const { left, top, width, height } = option.getBoundingClientRect();
+      return option.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    });
+    expect(isOnTop).toBe(true);
+  }
+});

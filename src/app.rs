@@ -55,6 +55,8 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
         </Router>
+        // After the pages: it blanks the document's title until one of them has given its own, which may take a while.
+        <Title formatter=document_title />
     }
     .into_any()
 }

@@ -36,10 +36,16 @@ pub fn shell() -> impl IntoView {
 }
 
 /// Loads the bundle, whose names carry a hash of their content, and hydrates the page.
+///
+/// The router listens to clicks on the window before it can draw anything. Until the page is alive, and if it never comes to
+/// life, clicks do not get there, and links are what they are without JavaScript.
 #[component]
 fn Start(js: String, wasm: String) -> impl IntoView {
     let script = format!(
-        "import start, {{ hydrate }} from {js:?};\nawait start({{ module_or_path: {wasm:?} }});\nawait hydrate();\n\
+        "import start, {{ hydrate }} from {js:?};\n\
+         const plain = new AbortController();\n\
+         document.addEventListener(\"click\", (event) => event.stopPropagation(), {{ signal: plain.signal }});\n\
+         await start({{ module_or_path: {wasm:?} }});\nawait hydrate();\nplain.abort();\n\
          document.documentElement.dataset.hydrated = \"\";"
     );
     view! {

@@ -79,9 +79,15 @@ fn called(field: &Field<'_>) -> String {
     name.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
+/// A limit as people say it, rounded down so that it is kept.
 fn size(bytes: usize) -> String {
-    const MIB: usize = 1024 * 1024;
-    if bytes >= MIB { format!("{} MiB", bytes / MIB) } else { format!("{} KiB", bytes / 1024) }
+    const KIB: usize = 1024;
+    const MIB: usize = KIB * KIB;
+    match bytes {
+        ..KIB => format!("{bytes} bytes"),
+        KIB..MIB => format!("{} KiB", bytes / KIB),
+        _ => format!("{} MiB", bytes / MIB),
+    }
 }
 
 /// The page again, with what was wrong.
@@ -121,7 +127,7 @@ async fn report(access: Access<Import>, Query(which): Query<Which>) -> Result<Re
 /// `NotFound` for an upload of somebody else, or of another day.
 pub async fn desk(access: &Access<Import>, state: &AppState, id: &str, failed: Option<FailedForm>) -> Result<Desk> {
     let failed = failed.filter(|failed| failed.action.starts_with("/-/import/"));
-    let mut desk = Desk { limit: state.settings.import_limit / 1024 / 1024, ..Desk::default() };
+    let mut desk = Desk { limit: size(state.settings.import_limit), ..Desk::default() };
     if !id.is_empty() {
         desk.review = Some(review(access, id).await?);
     }

@@ -201,8 +201,8 @@ pub struct Desk {
     pub review: Option<Review>,
     /// Why the form that was sent is shown again.
     pub refused: Option<String>,
-    /// The largest upload, in MiB.
-    pub limit: usize,
+    /// The largest upload, as people say it.
+    pub limit: String,
 }
 
 /// A cell of a CSV file that no spreadsheet takes for a formula.

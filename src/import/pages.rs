@@ -53,20 +53,51 @@ fn drawn(desk: Desk) -> AnyView {
             </p>
         }
     });
+    let stage = desk.review.as_ref().map(|review| {
+        let is_clean = review.report.as_ref().is_some_and(Report::is_clean);
+        (review.id.clone(), is_clean, review.is_done)
+    });
     let body = match desk.review {
-        None => upload(desk.limit),
+        None => upload(&desk.limit),
         Some(review) => reviewed(review),
     };
     view! {
-        <Heading title crumb />
-        {refused}
-        <div class="import stack">{body}</div>
+        <Heading title crumb actions=move || stage.clone().map(|(id, is_clean, is_done)| actions(id, is_clean, is_done)) />
+        <div class="import stack">{refused} {body}</div>
+    }
+    .into_any()
+}
+
+/// What comes next: trying, importing what has no problems, or other files.
+fn actions(id: String, is_clean: bool, is_done: bool) -> AnyView {
+    if is_done {
+        return view! {
+            <a class="btn" href="/import">
+                "Import other files"
+            </a>
+        }
+        .into_any();
+    }
+    let import = is_clean.then(|| {
+        view! {
+            <form action="/-/import/run" method="post">
+                <input type="hidden" name="page" value=here(&id) />
+                <input type="hidden" name="id" value=id />
+                <button class="btn primary">"Import"</button>
+            </form>
+        }
+    });
+    view! {
+        <button class="btn" class:primary=!is_clean form="mapping-form">
+            "Check without writing"
+        </button>
+        {import}
     }
     .into_any()
 }
 
 /// Step 1: choose files.
-fn upload(limit: usize) -> AnyView {
+fn upload(limit: &str) -> AnyView {
     let kinds = [
         (Kind::Customers, "Matched by code."),
         (Kind::Products, "Matched by SKU."),
@@ -82,7 +113,7 @@ fn upload(limit: usize) -> AnyView {
             </p>
             {fields.into_iter().collect_view()}
             {file("mapping", "Mapping", ".toml", "A mapping file as the command line takes it; not needed.")}
-            <p class="muted">{format!("UTF-8, up to {limit} MiB together, kept for a day.")}</p>
+            <p class="muted">{format!("UTF-8, up to {limit} together, kept for a day.")}</p>
             <button class="btn primary">"Upload"</button>
         </form>
     }
@@ -138,22 +169,12 @@ fn told(id: &str, report: Report, is_done: bool) -> AnyView {
             .into_any()
         }
     };
-    let notes = report.notes.iter().map(|note| view! { <p class="muted">{note.clone()}</p> }).collect_view();
-    let import = (is_clean && !is_done).then(|| {
-        view! {
-            <form action="/-/import/run" method="post">
-                <input type="hidden" name="id" value=id.to_owned() />
-                <input type="hidden" name="page" value=here(id) />
-                <button class="btn primary">"Import"</button>
-            </form>
-        }
-    });
+    let notes = report.notes.iter().map(|note| view! { <p class="note">{note.clone()}</p> }).collect_view();
     view! {
         {verdict}
         {(!is_clean).then(|| problems(&report))}
-        {is_clean.then(|| counts(&report))}
+        {is_clean.then(|| counts(&report, is_done))}
         {notes}
-        {import}
     }
     .into_any()
 }
@@ -162,11 +183,14 @@ fn here(id: &str) -> String {
     format!("/import?upload={id}")
 }
 
-fn counts(report: &Report) -> AnyView {
+/// What becomes of the rows; what is there leads to its list.
+fn counts(report: &Report, is_done: bool) -> AnyView {
     let rows = report.counts.iter().map(|(kind, counts)| {
         let label = match kind {
-            Kind::Lines => view! { "Order lines" }.into_any(),
-            kind => view! { <a href=format!("/{}", kind.name())>{kind.label()}</a> }.into_any(),
+            Kind::Customers | Kind::Products | Kind::Orders if is_done => {
+                view! { <a href=format!("/{}", kind.name())>{kind.label()}</a> }.into_any()
+            }
+            kind => kind.label().into_any(),
         };
         view! {
             <tr>
@@ -178,7 +202,7 @@ fn counts(report: &Report) -> AnyView {
         }
     });
     view! {
-        <section class="card scroll">
+        <section class="card counts">
             <table>
                 <thead>
                     <tr>
@@ -205,28 +229,30 @@ fn problems(report: &Report) -> AnyView {
     let rows = report.problems.iter().cloned().map(|problem| {
         view! {
             <tr>
-                <td>{if problem.file.is_empty() { "Mapping".to_owned() } else { problem.file }}</td>
-                <td class="num">{problem.row}</td>
-                <td>
+                <td class="file">
+                    <bdi>{if problem.file.is_empty() { "Mapping".to_owned() } else { problem.file }}</bdi>
+                </td>
+                <td class="num row">{problem.row}</td>
+                <td class="column">
                     <bdi>{problem.column}</bdi>
                 </td>
-                <td>
+                <td class="message">
                     <bdi>{problem.message}</bdi>
                 </td>
             </tr>
         }
     });
-    let more = (report.more > 0).then(|| view! { <p class="muted">{format!("… and {} more.", report.more)}</p> });
+    let more = (report.more > 0).then(|| view! { <p class="note">{format!("… and {} more.", report.more)}</p> });
     view! {
-        <section class="card scroll">
+        <section class="card problems">
             <table>
                 <thead>
                     <tr>
-                        <th scope="col">"File"</th>
-                        <th scope="col" class="num">
+                        <th scope="col" class="file">"File"</th>
+                        <th scope="col" class="num row">
                             "Row"
                         </th>
-                        <th scope="col">"Column"</th>
+                        <th scope="col" class="column">"Column"</th>
                         <th scope="col">"Problem"</th>
                     </tr>
                 </thead>
@@ -239,24 +265,27 @@ fn problems(report: &Report) -> AnyView {
 }
 
 fn mapping(id: &str, files: Vec<Columns>, extra: String) -> AnyView {
+    let is_open = !extra.is_empty();
     view! {
-        <form class="stack" action="/-/import/check" method="post">
+        <form id="mapping-form" class="stack" action="/-/import/check" method="post">
             <input type="hidden" name="id" value=id.to_owned() />
             <input type="hidden" name="page" value=here(id) />
             {files.into_iter().map(columns).collect_view()}
-            <section class="card upload">
-                <div class="field">
-                    <label for="extra">"Further rules"</label>
+            <details class="card section" open=is_open>
+                <summary>"Further rules"</summary>
+                <div class="fields field">
+                    <label class="hidden" for="extra">
+                        "Further rules"
+                    </label>
                     <textarea id="extra" name="form[extra]" rows="6" spellcheck="false" aria-describedby="extra-help">
                         {unescaped_place(extra)}
                     </textarea>
                     <span class="help" id="extra-help">
-                        "As in a mapping file, such as [products] and below it unit = \"=pcs\" for what a file does not have. They win over
-                        the choices above."
+                        "As in a mapping file, such as " <code>"[products]"</code> " and below it " <code>"unit = \"=pcs\""</code>
+                        " for what a file does not have. They win over the choices above."
                     </span>
                 </div>
-                <button class="btn">"Check without writing"</button>
-            </section>
+            </details>
         </form>
     }
     .into_any()
@@ -278,7 +307,7 @@ fn columns(file: Columns) -> AnyView {
                 <th scope="row">
                     <bdi>{column.header.clone()}</bdi>
                 </th>
-                <td class="muted">
+                <td class="sample">
                     <bdi>{column.sample}</bdi>
                 </td>
                 <td>
@@ -291,8 +320,8 @@ fn columns(file: Columns) -> AnyView {
         }
     });
     view! {
-        <section class="card scroll">
-            <h2>{kind.label()} " · " <bdi>{name}</bdi></h2>
+        <section class="card columns">
+            <h2>{kind.label()} " " <bdi class="faint">{name}</bdi></h2>
             <table>
                 <thead>
                     <tr>

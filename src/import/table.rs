@@ -32,6 +32,19 @@ impl Table {
         Self::read_most("", content, 1).0
     }
 
+    /// Why nothing of a file can be mapped: no column of it has a name.
+    pub fn refusal(content: &[u8]) -> Option<String> {
+        let (table, problems) = Self::read_most("", content, 1);
+        if table.headers.iter().any(|header| !header.is_empty()) {
+            return None;
+        }
+        let whole = problems.into_iter().next().filter(|problem| problem.row.is_none());
+        Some(whole.map_or_else(
+            || "This is not a CSV file. Save it as CSV UTF-8 where it comes from.".into(),
+            |problem| problem.message,
+        ))
+    }
+
     fn read_most(file: &str, content: &[u8], most: usize) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut problem = |row: Option<u64>, column: &str, message: String| {

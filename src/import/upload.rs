@@ -71,9 +71,10 @@ pub mod file {
 /// Keeps files with a first guess at their mapping, and answers with the id of the upload.
 ///
 /// # Errors
-/// `Invalid` when there is no file, or two of a kind.
+/// `Invalid` when there is no file, two of a kind, or one that is no CSV file.
 pub async fn keep(access: &Access<Import>, files: Vec<File>, mapping: &Mapping) -> Result<String> {
     demand_one_each(&files)?;
+    demand_headers(&files)?;
     let id = Uuid::new_v4().to_string();
     let row = ActiveModel {
         id: Set(id.clone()),
@@ -164,6 +165,13 @@ pub async fn sweep(database: &Database) -> Result<u64> {
     let swept = Entity::delete_many().filter(Column::CreatedAt.lt(now() - KEPT)).exec(&transaction).await?;
     transaction.commit().await?;
     Ok(swept.rows_affected)
+}
+
+/// A file without named columns is most likely one of another type: there is nothing to map in it.
+fn demand_headers(files: &[File]) -> Result<()> {
+    let refused = |file: &File| Some(format!("{}: {}", file.name, Table::refusal(&file.content)?));
+    let refused: Vec<_> = files.iter().filter_map(refused).collect();
+    if refused.is_empty() { Ok(()) } else { Err(Error::invalid(refused.join(" "))) }
 }
 
 fn owner(access: &Access<Import>) -> Result<i64> {

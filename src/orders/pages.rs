@@ -460,7 +460,7 @@ pub(super) fn CancelButton(id: OrderId, version: i64, title: String) -> impl Int
             href=format!("/orders/{id}/cancel")
             label="Cancel order"
             shape=Shape::Close
-            title=format!("Cancel {title}?")
+            title=cancel_question(&title)
         >
             <Reasoned id version />
         </AskButton>
@@ -475,7 +475,7 @@ pub(super) fn DeleteButton(id: OrderId, version: i64, title: String) -> impl Int
             href=format!("/orders/{id}/delete")
             label="Delete"
             shape=Shape::Trash
-            title=format!("Delete {title} with its lines?")
+            title=delete_question(&title)
         >
             <Delete pages=&PAGES id=id.0 version />
         </AskButton>
@@ -586,24 +586,45 @@ fn Refused() -> impl IntoView {
     view! { <Summary fields=&[] found /> }
 }
 
+/// What is asked before an order is cancelled.
+fn cancel_question(title: &str) -> String {
+    format!("Cancel {title}?")
+}
+
+/// What is asked before a draft is deleted.
+fn delete_question(title: &str) -> String {
+    format!("Delete {title} with its lines?")
+}
+
+/// A question as a page of its own, which is what there is without JavaScript.
+fn asked(
+    detail: Detail<Sheet>,
+    verb: &'static str,
+    question: fn(&str) -> String,
+    answer: fn(&Order) -> AnyView,
+) -> AnyView {
+    if let Err(error) = PAGES.permitted(verb) {
+        return view! { <Problem error /> }.into_any();
+    }
+    let order = detail.record.order;
+    view! {
+        <Heading title=question(&order.title()) crumb=PAGES.crumb() />
+        <section class="card ask">
+            {answer(&order)}
+            <a class="btn quiet" href=format!("/orders/{}", order.id)>
+                "Keep it"
+            </a>
+        </section>
+    }
+    .into_any()
+}
+
 #[component]
 fn CancelPage() -> impl IntoView {
     view! {
         <WithOrder draw=|detail| {
-            if let Err(error) = PAGES.permitted("cancel") {
-                return view! { <Problem error /> }.into_any();
-            }
-            let order = detail.record.order;
-            view! {
-                <Heading title=format!("Cancel {}?", order.title()) crumb=PAGES.crumb() />
-                <section class="card ask">
-                    <Reasoned id=order.id version=order.version />
-                    <a class="btn quiet" href=format!("/orders/{}", order.id)>
-                        "Keep it"
-                    </a>
-                </section>
-            }
-                .into_any()
+            let answer = |order: &Order| view! { <Reasoned id=order.id version=order.version /> }.into_any();
+            asked(detail, "cancel", cancel_question, answer)
         } />
     }
 }
@@ -612,20 +633,9 @@ fn CancelPage() -> impl IntoView {
 fn DeletePage() -> impl IntoView {
     view! {
         <WithOrder draw=|detail| {
-            if let Err(error) = PAGES.permitted("delete") {
-                return view! { <Problem error /> }.into_any();
-            }
-            let order = detail.record.order;
-            view! {
-                <Heading title=format!("Delete {} with its lines?", order.title()) crumb=PAGES.crumb() />
-                <section class="card ask">
-                    <Delete pages=&PAGES id=order.id.0 version=order.version />
-                    <a class="btn quiet" href=format!("/orders/{}", order.id)>
-                        "Keep it"
-                    </a>
-                </section>
-            }
-                .into_any()
+            let answer =
+                |order: &Order| view! { <Delete pages=&PAGES id=order.id.0 version=order.version /> }.into_any();
+            asked(detail, "delete", delete_question, answer)
         } />
     }
 }

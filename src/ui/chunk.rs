@@ -1,11 +1,16 @@
 //! Pages whose code is not in the first bundle: the browser fetches it with the first of them that is opened.
+//!
+//! Code that cannot be fetched costs nobody the page. A document that is alive gives way to the page as the server draws it;
+//! one that is just coming to life stays as it was drawn, which is all a browser without JavaScript has. Neither tries again,
+//! so that code which stays away makes no loop; the next document does.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 
 use leptos::prelude::*;
 use leptos_router::ChooseView;
+use leptos_router::location::Url;
 use wasm_split_helpers::SplitLoaderError;
 
 use crate::base::error::Code;
@@ -52,9 +57,31 @@ impl<P: Copy + Send + 'static> ChooseView for Chunk<P> {
     }
 
     async fn preload(&self) {
-        // Where this fails, drawing the page fails and says so.
-        let _ = (self.fetch)().await;
+        let target = use_context::<ArcRwSignal<Url>>();
+        if (self.fetch)().await.is_err() {
+            give_way(target).await
+        }
     }
+}
+
+/// Leads a document that is alive to the page as the server draws it. Never comes back: what is shown stays until then, and
+/// the router takes whichever link is followed next.
+async fn give_way(target: Option<ArcRwSignal<Url>>) {
+    if let Some(target) = target.filter(|_| is_alive()) {
+        // Without the fragment: where only that differs, nothing would be loaded.
+        let address = target.with_untracked(|target| match target.search() {
+            "" => target.path().to_owned(),
+            query => format!("{}?{query}", target.path()),
+        });
+        // An address that is refused leaves the page as it is.
+        let _ = window().location().assign(&address);
+    }
+    pending().await
+}
+
+/// Whether the document has come to life, so that the browser draws what comes next. Never on the server.
+pub fn is_alive() -> bool {
+    !is_server() && document().document_element().is_some_and(|root| root.has_attribute("data-hydrated"))
 }
 
 impl From<SplitLoaderError> for Error {

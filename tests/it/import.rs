@@ -502,7 +502,18 @@ both! {
         assert!(upload(app, As::Staff, &mapping).await.expect(400).body.contains("[goods]"));
         let plain = app.form(As::Staff, "/-/import/upload", "text/html", &[("x", "y")]).await.expect(415);
         assert!(plain.body.contains("multipart"));
-        for content in [b"\xff\xfea".as_slice(), b"a,b\n1,\"2", b"\0\0\0", b"a\n\xff\n", b",\n,", b"\r\r\n\"", b"code\nA\0"] {
+        for (content, expected) in [
+            (b"\xff\xfea".as_slice(), "x.csv: The file is UTF-16."),
+            (b"\0\0\0", "x.csv: This is not a CSV file."),
+            (b",\n,", "x.csv: The file is empty."),
+            (b"\r\r\n\"", "x.csv: This is not a CSV file."),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "x.csv: This is not a CSV file."),
+        ] {
+            let answer = upload(app, As::Staff, &[("customers", "x.csv", content)]).await.expect(400);
+            assert!(answer.body.contains(expected), "{content:?}: {}", answer.body);
+        }
+        assert_eq!(app.rows("imports").await, 0, "what is refused is not kept");
+        for content in [b"a,b\n1,\"2".as_slice(), b"a\n\xff\n", b"code\nA\0"] {
             let place = upload(app, As::Staff, &[("customers", "x.csv", content)]).await.expect(303).header("location").to_owned();
             let id = place.strip_prefix("/import?upload=").unwrap();
             let page = app.page(As::Staff, &place).await.expect(200);
@@ -520,6 +531,7 @@ fn an_upload_has_a_limit_that_the_page_names() {
         let large = "x".repeat(4096);
         let answer = upload(app, As::Staff, &[("customers", "x.csv", large.as_bytes())]).await.expect(413);
         assert!(answer.body.contains("The files may have up to 2 KiB together."), "{}", answer.body);
+        assert!(app.page(As::Staff, "/import").await.body.contains("up to 2 KiB together"));
         upload(app, As::Staff, &[("customers", "x.csv", b"code,name\n")]).await.expect(303);
     });
 }
