@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransaction, QuerySelect};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -17,7 +17,7 @@ use crate::access::gate::{Access, Caller, Permission};
 use crate::base::column::integer_column;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Field, Given, Input, Kind};
-use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::Money;
 use crate::base::record::Row;
 use crate::base::time::stored::{Day, Timestamp, now, today};
@@ -27,7 +27,7 @@ use crate::history::entity::{self as history, Subject};
 use crate::history::{Beside, Detail};
 use crate::server::record::{
     self, Add, Change, Delete, Described, Expected, OnceKey, Resource, Stored, View, demand_version, made_before,
-    page_of, searchable, series,
+    searchable, series,
 };
 
 integer_column!(OrderId);
@@ -215,16 +215,18 @@ impl Resource for Entity {
         super::api::described()
     }
 
-    async fn list(access: &Access<View<Self>>, query: &ListQuery) -> Result<Page<Order>> {
-        let mut page = page_of::<Self>(access, query).await?;
-        if query.expand {
-            let ids = page.results.iter().map(|order| order.id);
-            let mut items = item::of_all(access.reader(), ids).await?;
-            for order in &mut page.results {
+    fn related(relation: &str) -> Option<record::RelatedRecords> {
+        (relation == "customer").then(record::RelatedRecords::to::<customer::Entity>)
+    }
+
+    async fn complete_rows(reader: &DatabaseConnection, query: &ListQuery, rows: &mut [Order]) -> Result<()> {
+        if query.expand.is_some() {
+            let mut items = item::of_all(reader, rows.iter().map(|order| order.id)).await?;
+            for order in rows {
                 order.take_items(items.remove(&order.id).unwrap_or_default());
             }
         }
-        Ok(page)
+        Ok(())
     }
 
     async fn get(access: &Access<View<Self>>, id: i64) -> Result<Order> {

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::NotSet, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, QueryOrder, QuerySelect,
+};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
@@ -16,13 +18,13 @@ use crate::access::gate::Access;
 use crate::base::column::integer_column;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
-use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::Row;
 use crate::base::{Error, Result, fold};
 use crate::products::{ProductId, entity as product};
 use crate::server::record::{
-    Add, Change, Delete, Described, Expected, OnceKey, Resource, Stored, View, column, demand_version, page_of,
+    Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Resource, Stored, View, column, demand_version,
 };
 
 integer_column!(ItemId);
@@ -473,22 +475,29 @@ impl Resource for Entity {
         super::api::described_item()
     }
 
-    /// As every list, and one more statement for the versions of the orders.
-    async fn list(access: &Access<View<Self>>, query: &ListQuery) -> Result<Page<Item>> {
-        let mut page = page_of::<Self>(access, query).await?;
-        let orders: Vec<_> = page.results.iter().map(|item| item.order).collect();
+    fn related(relation: &str) -> Option<RelatedRecords> {
+        match relation {
+            "order" => Some(RelatedRecords::to::<order::Entity>()),
+            "product" => Some(RelatedRecords::to::<product::Entity>()),
+            _ => None,
+        }
+    }
+
+    /// One more statement, for the versions of the orders.
+    async fn complete_rows(reader: &DatabaseConnection, _: &ListQuery, rows: &mut [Item]) -> Result<()> {
+        let orders: Vec<_> = rows.iter().map(|item| item.order).collect();
         let versions: Vec<(OrderId, i64)> = order::Entity::find()
             .select_only()
             .columns([order::Column::Id, order::Column::Version])
             .filter(order::Column::Id.is_in(orders))
             .into_tuple()
-            .all(access.reader())
+            .all(reader)
             .await?;
         let versions: BTreeMap<_, _> = versions.into_iter().collect();
-        for item in &mut page.results {
+        for item in rows {
             item.version = versions.get(&item.order).copied().unwrap_or_default();
         }
-        Ok(page)
+        Ok(())
     }
 
     async fn get(access: &Access<View<Self>>, id: i64) -> Result<Item> {

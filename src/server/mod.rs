@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod calls;
 pub mod database;
+pub mod export;
 pub mod openapi;
 pub mod record;
 pub mod rest;

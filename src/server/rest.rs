@@ -6,9 +6,9 @@ use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, RawQuery, Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -16,12 +16,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::AppState;
+use super::export::{export, sparse};
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Resource, Stored, View};
 use crate::access::gate::Access;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
-use crate::base::listing::ListQuery;
+use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result, json as written};
 
 /// The resources that are served, and their description.
@@ -123,9 +124,16 @@ pub async fn allow(methods: &'static str) -> Response {
 /// Refuses callers who cannot read what we write.
 async fn acceptable(request: Request, next: Next) -> Response {
     let known = ["*/*", "application/*", "application/json", "application/problem+json", "text/html"];
+    // Only lists are written as files.
+    let path = request.uri().path();
+    let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
+    let listed = request.method() == Method::GET && !below.trim_end_matches('/').contains(['/', '.']);
+    let files = if listed { &[Format::Csv.media(), Format::Ndjson.media()] } else { [].as_slice() };
     let accepted = request.headers().get(ACCEPT).is_none_or(|accept| {
         let ranges = accept.to_str().unwrap_or("*/*").split(',');
-        ranges.map(|range| range.split(';').next().unwrap_or_default().trim()).any(|range| known.contains(&range))
+        ranges
+            .map(|range| range.split(';').next().unwrap_or_default().trim())
+            .any(|range| known.contains(&range) || files.contains(&range))
     });
     let docs = request.uri().path().starts_with("/api/docs");
     if accepted || docs {
@@ -137,17 +145,55 @@ async fn acceptable(request: Request, next: Next) -> Response {
 async fn list<R: Resource>(
     access: Access<View<R>>,
     base: Base,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<R::Record>>> {
+) -> Result<Response> {
     let query = ListQuery::parse(&R::LISTING, query.as_deref().unwrap_or_default())?;
-    let page = R::list(&access, &query).await?;
-    let at = |number: u32| base.absolute(&query.at_page(number).href(&base.path));
-    Ok(Json(Listed {
-        count: page.count,
-        next: page.has_next(&query).then(|| at(query.page.saturating_add(1))),
-        previous: (query.page > 1).then(|| at(query.page - 1)),
-        results: page.results,
-    }))
+    match query.format.unwrap_or_else(|| accepted(&headers)) {
+        Format::Json => {}
+        format => return export::<R>(&access, &query, format).await,
+    }
+    let at = |query: &ListQuery| base.absolute(&query.href(&base.path));
+    let listed = if query.walk.is_some() {
+        let (results, last) = R::walk(&access, &query).await?;
+        Listed { count: None, next: last.map(|id| at(&query.after(id))), previous: None, results }
+    } else {
+        let page = R::list(&access, &query).await?;
+        Listed {
+            count: Some(page.count),
+            next: page.has_next(&query).then(|| at(&query.at_page(query.page.saturating_add(1)))),
+            previous: (query.page > 1).then(|| at(&query.at_page(query.page - 1))),
+            results: page.results,
+        }
+    };
+    let links: Vec<_> = [("next", &listed.next), ("prev", &listed.previous)]
+        .into_iter()
+        .filter_map(|(rel, address)| Some(format!("<{}>; rel=\"{rel}\"", address.as_ref()?)))
+        .collect();
+    let mut response = if query.fields.is_empty() {
+        Json(listed).into_response()
+    } else {
+        let rows = listed.results.iter().map(|record| sparse(record, &query.fields)).collect::<Result<Vec<_>>>()?;
+        Json(Listed { count: listed.count, next: listed.next, previous: listed.previous, results: rows })
+            .into_response()
+    };
+    if let Ok(links) = HeaderValue::try_from(links.join(", "))
+        && !links.is_empty()
+    {
+        response.headers_mut().insert(LINK, links);
+    }
+    Ok(response)
+}
+
+/// The form of a list that the caller asks for first by `Accept`.
+fn accepted(headers: &HeaderMap) -> Format {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let first = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    let known = |range: &str| match range {
+        "*/*" | "application/*" => Some(Format::Json),
+        range => Format::ALL.into_iter().find(|format| format.media() == range),
+    };
+    first.filter_map(known).next().unwrap_or(Format::Json)
 }
 
 async fn read<R: Resource>(access: Access<View<R>>, id: RecordId<R>, headers: HeaderMap) -> Result<Response> {
@@ -243,7 +289,9 @@ fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Res
 /// A page of a list as it is answered.
 #[derive(Serialize)]
 struct Listed<T> {
-    count: u64,
+    /// A walk counts nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     next: Option<String>,
     previous: Option<String>,
     results: Vec<T>,

@@ -16,6 +16,7 @@ mod forms;
 mod history;
 mod import;
 mod lifecycle;
+mod list_grammar;
 mod lists;
 mod money;
 mod operations;
