@@ -4,6 +4,8 @@ pub mod answer;
 pub mod calls;
 pub mod database;
 pub mod export;
+pub mod idempotency;
+pub mod limits;
 pub mod openapi;
 pub mod record;
 pub mod rest;
@@ -23,6 +25,8 @@ use serde_json::Value;
 
 use crate::access::throttle::Throttle;
 use database::Database;
+use idempotency::InFlight;
+use limits::Limits;
 use settings::Settings;
 use site::Site;
 use tokio_util::task::LocalPoolHandle;
@@ -33,6 +37,9 @@ pub struct AppState {
     pub database: Database,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
+    pub limits: Arc<Limits>,
+    /// Requests that carry an `Idempotency-Key`.
+    pub in_flight: Arc<InFlight>,
     pub site: Arc<Site>,
     /// The OpenAPI document.
     pub document: Arc<Value>,

@@ -74,12 +74,13 @@ impl Document {
         read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
         read["responses"] = responses_with(one("200", "As it is stored."), &[401, 403, 404]);
         read["responses"]["304"] = json!({ "description": "Not changed since." });
-        let create = write(
+        let mut create = write(
             operation("create", "add", format!("Create a {singular}")),
             "Input",
             one("201", "Created; `Location` says where."),
-            &[400, 401, 403, 409, 413, 415],
+            &[400, 401, 403, 409, 413, 415, 422],
         );
+        create["parameters"] = json!([idempotency_key()]);
         let changing = &[400, 401, 403, 404, 409, 412, 413, 415, 428];
         let mut replace = write(
             operation("replace", "change", format!("Replace a {singular}")),
@@ -169,8 +170,11 @@ fn record_response(schema: &str, said: &str) -> Value {
     json!({ "description": said, "headers": { "ETag": version }, "content": json_content(schema) })
 }
 
+/// What any operation may be refused with: a form of answer that is not written, too many requests, no free writer.
+const ALWAYS: [u16; 3] = [406, 429, 503];
+
 fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
-    for status in refused {
+    for status in refused.iter().chain(&ALWAYS) {
         responses[status.to_string()] = json!({ "$ref": "#/components/responses/Problem" });
     }
     responses
@@ -178,6 +182,16 @@ fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
 
 fn header(name: &str, meaning: &str) -> Value {
     json!({ "name": name, "in": "header", "description": meaning, "schema": { "type": "string" } })
+}
+
+/// The header of every POST.
+pub fn idempotency_key() -> Value {
+    let mut key = header(
+        "Idempotency-Key",
+        "A text of your choice: the same request with the same key is carried out once, and gets the first answer again for 24 hours.",
+    );
+    key["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+    key
 }
 
 fn query(name: &str, meaning: &str, schema: Value) -> Value {

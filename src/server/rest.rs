@@ -89,6 +89,7 @@ impl Api {
             )
             .merge(openapi::pages())
             .layer(axum::middleware::from_fn(acceptable))
+            .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
             .layer(axum::middleware::from_fn(super::web::known_only))
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
             .with_state(state.clone())

@@ -24,6 +24,7 @@ mod order_forms;
 mod order_items;
 mod order_lists;
 mod orders;
+mod repetition;
 mod rest;
 mod signing;
 mod together;
