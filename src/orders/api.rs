@@ -113,10 +113,19 @@ pub(super) fn described() -> Described {
                    "description": "In a list only with `expand=items`." },
     });
     let item = input_schema(ItemInput::FIELDS, true, Map::new());
+    let mut changed = input_schema(ItemInput::FIELDS, false, Map::new());
+    changed["required"] = json!(["id"]);
     let written = json!({
-        "items": { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item,
-                   "description": "All lines. A stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
-                                   removed. Absent leaves them as they are." },
+        "items": { "description": "All lines: a stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
+                                   removed. Or, changing an order, operations on them. Absent leaves them as they are.",
+                   "anyOf": [
+                       { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item },
+                       { "type": "object", "additionalProperties": false, "properties": {
+                           "add": { "type": "array", "items": item },
+                           "update": { "type": "array", "items": changed },
+                           "remove": { "type": "array", "items": { "type": "integer", "format": "int64" } },
+                       } },
+                   ] },
     });
     Described { read: object(read), single: vec!["items"], written: object(written), without_times: false }
 }

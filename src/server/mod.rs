@@ -1,6 +1,7 @@
 //! The machinery: it knows traits, never a module.
 
 pub mod answer;
+pub mod batch;
 pub mod calls;
 pub mod database;
 pub mod export;

@@ -103,6 +103,10 @@ impl Document {
         for changed in [&mut replace, &mut patch, &mut delete] {
             changed["parameters"] = json!([header("If-Match", "The `ETag` of the version the change was decided on.")]);
         }
+        let mut bulk = super::batch::description::<R>(&schema);
+        let described = std::mem::take(&mut bulk["responses"]);
+        bulk["responses"] = responses_with(described, &[400, 401, 403, 404, 409, 412, 413, 415, 422, 428]);
+        self.paths.insert(format!("/api/{name}/bulk/"), json!({ "post": bulk }));
         let id = json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
         self.paths.insert(format!("/api/{name}/"), json!({ "get": list, "post": create }));
         self.paths.insert(

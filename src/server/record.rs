@@ -110,6 +110,9 @@ pub struct Described {
     pub without_times: bool,
 }
 
+/// What the client calls a nested value, such as `items.update[0]`, by what errors call it: `items[3]`.
+pub type Renamed = BTreeMap<String, String>;
+
 /// The version a change was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -195,12 +198,13 @@ pub trait Resource:
         async { Ok(()) }
     }
 
-    /// Takes out of nested values what a client read and sends back unchanged although nobody writes it.
+    /// Takes out of nested values what a client read and sends back unchanged although nobody writes it, and carries out
+    /// operations on them. Says what such values are called in what the client sent, by what errors call them.
     ///
     /// # Errors
     /// `Invalid` at what was changed and cannot be.
-    fn returned(_stored: &Self::Record, _given: &mut [(String, Given)]) -> Result<()> {
-        Ok(())
+    fn returned(_stored: &Self::Record, _given: &mut [(String, Given)]) -> Result<Renamed> {
+        Ok(Renamed::new())
     }
 
     /// One page of a list: one count, one select, and what rows carry along.
@@ -242,54 +246,40 @@ pub trait Resource:
         }
     }
 
-    /// Creates a record. With a one-time key, a repetition answers with the record the first call made.
+    /// Creates a record within a transaction. With a one-time key, a repetition answers with the record the first call made.
     ///
     /// # Errors
     /// `Invalid` by field, `Conflict` at a value that is taken.
-    fn create(
+    fn create_in(
+        transaction: &DatabaseTransaction,
         access: &Access<Add<Self>>,
         input: Self::Input,
-        once: Option<OnceKey>,
+        once: Option<&OnceKey>,
     ) -> impl Future<Output = Result<Self::Record>> + Send {
         async move {
-            let transaction = access.write().await?;
-            if let Some(record) = made_before::<Self>(&transaction, access, once.as_ref()).await? {
-                return Ok(record);
-            }
-            let created = insert::<Self>(&transaction, access, input, once.as_ref()).await;
-            match created {
-                Ok(record) => {
-                    transaction.commit().await?;
-                    Ok(record)
-                }
-                // Two at once: the other one may have committed the same form while this one waited.
-                Err(error) if error.code == Code::Conflict && once.is_some() => {
-                    transaction.rollback().await?;
-                    let transaction = access.write().await?;
-                    made_before::<Self>(&transaction, access, once.as_ref()).await?.ok_or(error)
-                }
-                Err(error) => Err(error),
+            match made_before::<Self>(transaction, access, once).await? {
+                Some(record) => Ok(record),
+                None => insert::<Self>(transaction, access, input, once).await,
             }
         }
     }
 
-    /// Changes a record to what `change` makes of it. Without a difference nothing is written.
+    /// Changes a record within a transaction to what `change` makes of it. Without a difference nothing is written.
     ///
     /// # Errors
     /// `NotFound`; `Stale` with what is stored now; `Invalid` by field; `Conflict` at a value that is taken.
-    fn change(
+    fn change_in(
+        transaction: &DatabaseTransaction,
         access: &Access<Change<Self>>,
         id: i64,
         expected: Expected,
         change: impl FnOnce(&Self::Record) -> Result<Self::Input> + Send,
     ) -> impl Future<Output = Result<Self::Record>> + Send {
         async move {
-            demand_version(access, expected)?;
-            let transaction = access.write().await?;
-            let before = find::<Self>(&transaction, id).await?;
+            let before = find::<Self>(transaction, id).await?;
             expected.check(&before)?;
             let mut input = change(&before)?;
-            Self::complete(&transaction, Some(&before), &mut input).await?;
+            Self::complete(transaction, Some(&before), &mut input).await?;
             if input.values() == before.values() {
                 return Ok(before);
             }
@@ -299,25 +289,85 @@ pub trait Resource:
             let rows = Self::update_many()
                 .set(row)
                 .filter(unchanged::<Self>(&before)?)
-                .exec_with_returning(&transaction)
+                .exec_with_returning(transaction)
                 .await?;
             let Some(row) = rows.into_iter().next() else {
-                return Err(overtaken::<Self>(&transaction, id).await);
+                return Err(overtaken::<Self>(transaction, id).await);
             };
             let after = Self::read(row);
             let versions = (Some(before.version()), Some(after.version()));
             let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
-            history::record(&transaction, access.caller(), subject, changes).await?;
-            transaction.commit().await?;
+            history::record(transaction, access.caller(), subject, changes).await?;
             Ok(after)
         }
     }
 
-    /// Deletes a record that nothing refers to.
+    /// Deletes a record within a transaction, if nothing refers to it.
     ///
     /// # Errors
     /// `NotFound`; `Stale`; `Conflict` with what stands in the way.
+    fn remove_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Delete<Self>>,
+        id: i64,
+        expected: Expected,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            let before = find::<Self>(transaction, id).await?;
+            expected.check(&before)?;
+            free::<Self>(transaction, access, id).await?;
+            let deleted = Self::delete_many().filter(unchanged::<Self>(&before)?).exec(transaction).await?;
+            if deleted.rows_affected == 0 {
+                return Err(overtaken::<Self>(transaction, id).await);
+            }
+            let versions = (Some(before.version()), None);
+            let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
+            let changes = history::difference(Some(&before.values()), None);
+            history::record(transaction, access.caller(), subject, changes).await?;
+            Ok(before)
+        }
+    }
+
+    /// Creates a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::create_in`].
+    fn create(
+        access: &Access<Add<Self>>,
+        input: Self::Input,
+        once: Option<OnceKey>,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            let transaction = access.write().await?;
+            let made = Self::create_in(&transaction, access, input, once.as_ref()).await;
+            committed::<Self>(transaction, access, made, once.as_ref()).await
+        }
+    }
+
+    /// Changes a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::change_in`]; `PreconditionRequired` for a caller who must name versions.
+    fn change(
+        access: &Access<Change<Self>>,
+        id: i64,
+        expected: Expected,
+        change: impl FnOnce(&Self::Record) -> Result<Self::Input> + Send,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            demand_version(access, expected)?;
+            let transaction = access.write().await?;
+            let record = Self::change_in(&transaction, access, id, expected, change).await?;
+            transaction.commit().await?;
+            Ok(record)
+        }
+    }
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::remove_in`]; `PreconditionRequired` for a caller who must name versions.
     fn remove(
         access: &Access<Delete<Self>>,
         id: i64,
@@ -326,28 +376,41 @@ pub trait Resource:
         async move {
             demand_version(access, expected)?;
             let transaction = access.write().await?;
-            let before = find::<Self>(&transaction, id).await?;
-            expected.check(&before)?;
-            free::<Self>(&transaction, access, id).await?;
-            let deleted = match Self::delete_many().filter(unchanged::<Self>(&before)?).exec(&transaction).await {
-                Ok(deleted) => deleted,
-                Err(error) => {
+            match Self::remove_in(&transaction, access, id, expected).await {
+                Ok(record) => {
+                    transaction.commit().await?;
+                    Ok(record)
+                }
+                Err(error) if error.code == Code::Conflict && error.blockers.is_empty() => {
                     // Somebody may have begun to use it since it was found free.
                     transaction.rollback().await?;
                     free::<Self>(access.reader(), access, id).await?;
-                    return Err(error.into());
+                    Err(error)
                 }
-            };
-            if deleted.rows_affected == 0 {
-                return Err(overtaken::<Self>(&transaction, id).await);
+                Err(error) => Err(error),
             }
-            let versions = (Some(before.version()), None);
-            let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
-            let changes = history::difference(Some(&before.values()), None);
-            history::record(&transaction, access.caller(), subject, changes).await?;
-            transaction.commit().await?;
-            Ok(before)
         }
+    }
+}
+
+/// Commits what was made; of two forms with one key at once, the later one answers with what the first made.
+pub async fn committed<R: Resource>(
+    transaction: DatabaseTransaction,
+    access: &Access<Add<R>>,
+    made: Result<R::Record>,
+    once: Option<&OnceKey>,
+) -> Result<R::Record> {
+    match made {
+        Ok(record) => {
+            transaction.commit().await?;
+            Ok(record)
+        }
+        Err(error) if error.code == Code::Conflict && once.is_some() => {
+            transaction.rollback().await?;
+            let transaction = access.write().await?;
+            made_before::<R>(&transaction, access, once).await?.ok_or(error)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -16,9 +16,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::AppState;
+use super::batch;
 use super::export::{export, sparse};
 use super::openapi;
-use super::record::{Add, Change, Delete, Expected, Resource, Stored, View};
+use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use crate::access::gate::Access;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
@@ -40,6 +41,9 @@ impl Api {
         let (list, one) = (format!("/{}", R::NAME), format!("/{}/{{id}}", R::NAME));
         self.router = answering(self.router, &list, || collection::<R>());
         self.router = answering(self.router, &one, || single::<R>());
+        self.router = answering(self.router, &format!("{list}/bulk"), || {
+            axum::routing::post(batch::bulk::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
+        });
         self.names.push(R::NAME);
         self.reads.push(R::permission("view"));
         self.document.describe::<R>();
@@ -219,8 +223,9 @@ async fn replace<R: Resource>(
     expected: IfMatch,
     body: JsonBody,
 ) -> Result<Response> {
-    let record = R::change(&access, id.get()?, expected.0, |stored| R::Input::given(&writable::<R>(stored, body.0)?));
-    Ok(shown(StatusCode::OK, &record.await?))
+    let mut renamed = Renamed::new();
+    let record = R::change(&access, id.get()?, expected.0, |stored| replaced::<R>(stored, body.0, &mut renamed)).await;
+    Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
 }
 
 async fn patch<R: Resource>(
@@ -229,16 +234,39 @@ async fn patch<R: Resource>(
     expected: IfMatch,
     body: JsonBody,
 ) -> Result<Response> {
-    let record = R::change(&access, id.get()?, expected.0, |stored| {
-        let mut fields = writable::<R>(stored, body.0)?;
-        for (name, value) in stored.values() {
-            if !fields.iter().any(|(given, _)| *given == name) {
-                fields.push((name, value.into()));
-            }
+    let mut renamed = Renamed::new();
+    let record = R::change(&access, id.get()?, expected.0, |stored| patched::<R>(stored, body.0, &mut renamed)).await;
+    Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
+}
+
+/// The input that a whole body makes of a record.
+fn replaced<R: Resource>(stored: &R::Record, body: Vec<(String, Given)>, renamed: &mut Renamed) -> Result<R::Input> {
+    R::Input::given(&writable::<R>(stored, body, renamed)?)
+}
+
+/// The input that the values in a body make of a record, which keeps its other values.
+pub(super) fn patched<R: Resource>(
+    stored: &R::Record,
+    body: Vec<(String, Given)>,
+    renamed: &mut Renamed,
+) -> Result<R::Input> {
+    let mut fields = writable::<R>(stored, body, renamed)?;
+    for (name, value) in stored.values() {
+        if !fields.iter().any(|(given, _)| *given == name) {
+            fields.push((name, value.into()));
         }
-        R::Input::given(&fields)
+    }
+    R::Input::given(&fields)
+}
+
+/// An error that calls nested values what the client called them.
+pub(super) fn as_sent(error: Error, renamed: &Renamed) -> Error {
+    let errors = error.errors.into_iter().map(|(name, messages)| {
+        let split = name.find("].").map_or(name.len(), |at| at + 1);
+        let (place, rest) = name.split_at(split);
+        (renamed.get(place).map_or(name.clone(), |sent| format!("{sent}{rest}")), messages)
     });
-    Ok(shown(StatusCode::OK, &record.await?))
+    Error { errors: errors.collect(), ..error }
 }
 
 async fn delete<R: Resource>(access: Access<Delete<R>>, id: RecordId<R>, expected: IfMatch) -> Result<StatusCode> {
@@ -262,7 +290,11 @@ pub fn tagged(status: StatusCode, record: &impl Stored, body: &impl Serialize) -
 }
 
 /// Takes the read-only fields out of a body, if they are sent back as they were read.
-fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>> {
+fn writable<R: Resource>(
+    record: &R::Record,
+    given: Vec<(String, Given)>,
+    renamed: &mut Renamed,
+) -> Result<Vec<(String, Given)>> {
     let stored = serde_json::to_value(record).map_err(|e| Error::internal(e.to_string()))?;
     let mut errors = FieldErrors::new();
     let mut fields = Vec::new();
@@ -283,7 +315,7 @@ fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Res
     if !errors.is_empty() {
         return Err(Error::fields(errors));
     }
-    R::returned(record, &mut fields)?;
+    renamed.extend(R::returned(record, &mut fields)?);
     Ok(fields)
 }
 

@@ -17,12 +17,13 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 38] = [
+const REST: [(&str, &str, Needs); 42] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
     ("GET", "/api/customers/", Permission("customers.view")),
     ("POST", "/api/customers/", Permission("customers.add")),
+    ("POST", "/api/customers/bulk/", Permission("customers.view")),
     ("OPTIONS", "/api/customers/", Permission("customers.view")),
     ("GET", "/api/customers/{id}/", Permission("customers.view")),
     ("PUT", "/api/customers/{id}/", Permission("customers.change")),
@@ -30,6 +31,7 @@ const REST: [(&str, &str, Needs); 38] = [
     ("DELETE", "/api/customers/{id}/", Permission("customers.delete")),
     ("GET", "/api/products/", Permission("products.view")),
     ("POST", "/api/products/", Permission("products.add")),
+    ("POST", "/api/products/bulk/", Permission("products.view")),
     ("OPTIONS", "/api/products/", Permission("products.view")),
     ("GET", "/api/products/{id}/", Permission("products.view")),
     ("PUT", "/api/products/{id}/", Permission("products.change")),
@@ -37,6 +39,7 @@ const REST: [(&str, &str, Needs); 38] = [
     ("DELETE", "/api/products/{id}/", Permission("products.delete")),
     ("GET", "/api/orders/", Permission("orders.view")),
     ("POST", "/api/orders/", Permission("orders.add")),
+    ("POST", "/api/orders/bulk/", Permission("orders.view")),
     ("OPTIONS", "/api/orders/", Permission("orders.view")),
     ("GET", "/api/orders/{id}/", Permission("orders.view")),
     ("PUT", "/api/orders/{id}/", Permission("orders.change")),
@@ -51,6 +54,7 @@ const REST: [(&str, &str, Needs); 38] = [
     ("POST", "/api/orders/{id}/cancel/", Permission("orders.cancel")),
     ("GET", "/api/order-items/", Permission("orders.view")),
     ("POST", "/api/order-items/", Permission("orders.change")),
+    ("POST", "/api/order-items/bulk/", Permission("orders.view")),
     ("OPTIONS", "/api/order-items/", Permission("orders.view")),
     ("GET", "/api/order-items/{id}/", Permission("orders.view")),
     ("PUT", "/api/order-items/{id}/", Permission("orders.change")),

@@ -8,6 +8,7 @@ mod support;
 
 mod arrows;
 mod bad_input;
+mod bulk;
 mod cli;
 mod constraints;
 mod documents;
