@@ -5,6 +5,7 @@ pub mod batch;
 pub mod calls;
 pub mod database;
 pub mod export;
+pub mod feed;
 pub mod idempotency;
 pub mod limits;
 pub mod openapi;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
 use super::AppState;
+use super::feed::Followed;
 use super::record::{Described, Resource};
 use crate::base::Error;
 use crate::base::form::{Field, Input, Kind};
@@ -121,7 +122,12 @@ impl Document {
     }
 
     /// The whole document.
-    pub fn finished(&self) -> Value {
+    pub fn finished(&self, followed: &[Followed]) -> Value {
+        let mut events = super::feed::description(followed);
+        let described = std::mem::take(&mut events["get"]["responses"]);
+        events["get"]["responses"] = responses_with(described, &[400, 401, 403]);
+        let mut paths = self.paths.clone();
+        paths.insert("/api/events/".into(), events);
         let mut schemas = self.schemas.clone();
         schemas.insert("Problem".into(), problem_schema());
         json!({
@@ -137,7 +143,7 @@ impl Document {
             "servers": [{ "url": "/" }],
             "security": [{ "token": [] }, { "session": [] }],
             "tags": self.tags,
-            "paths": self.paths,
+            "paths": paths,
             "components": {
                 "schemas": schemas,
                 "securitySchemes": {

@@ -1,7 +1,9 @@
 //! A REST resource out of a [`Resource`]: the calls of API.md, each one expression over the entity.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::AppState;
 use super::batch;
 use super::export::{export, sparse};
+use super::feed::{self, Followed};
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use crate::access::gate::Access;
@@ -31,7 +34,7 @@ use crate::base::{Error, Result, json as written};
 pub struct Api {
     router: Router<AppState>,
     names: Vec<&'static str>,
-    reads: Vec<String>,
+    followed: Vec<Followed>,
     document: openapi::Document,
 }
 
@@ -45,7 +48,8 @@ impl Api {
             axum::routing::post(batch::bulk::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
         });
         self.names.push(R::NAME);
-        self.reads.push(R::permission("view"));
+        let permission = R::permission("view");
+        self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
         self.document.describe::<R>();
         self
     }
@@ -59,22 +63,25 @@ impl Api {
 
     /// The permissions to read everything that is served.
     pub fn readable(&self) -> Vec<String> {
-        self.reads.clone()
+        self.followed.iter().map(|followed| followed.permission.clone()).collect()
     }
 
     /// The OpenAPI document.
     pub fn document(&self) -> Value {
-        self.document.finished()
+        self.document.finished(&self.followed)
     }
 
     /// Everything under `/api`, once more under `/api/v1`.
     pub fn router(self, state: &AppState) -> Router<AppState> {
-        let names = self.names.clone();
+        let (names, followed) = (self.names.clone(), Arc::<[Followed]>::from(self.followed));
         let index = move || {
             get(move |OriginalUri(uri): OriginalUri| async move {
                 let base = uri.path().trim_end_matches('/').to_owned();
-                let resources: Map<String, Value> =
-                    names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}/")))).collect();
+                let resources: Map<String, Value> = names
+                    .iter()
+                    .chain(&["events"])
+                    .map(|name| ((*name).to_owned(), json!(format!("{base}/{name}/"))))
+                    .collect();
                 Json(resources)
             })
             .options(|| allow("GET, HEAD, OPTIONS"))
@@ -82,7 +89,10 @@ impl Api {
         let document = get(|State(state): State<AppState>| async move { Json((*state.document).clone()) })
             .options(|| allow("GET, HEAD, OPTIONS"));
         let routes = |base: &'static str| {
-            let router = Router::new().route(base, index.clone()()).nest(base, self.router.clone());
+            let events =
+                || get(feed::events).options(|| allow("GET, HEAD, OPTIONS")).layer(Extension(Arc::clone(&followed)));
+            let own = answering(self.router.clone(), "/events", events);
+            let router = Router::new().route(base, index.clone()()).nest(base, own);
             router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
         };
         routes("/api")

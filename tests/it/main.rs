@@ -13,6 +13,7 @@ mod cli;
 mod constraints;
 mod documents;
 mod doors;
+mod feed;
 mod forms;
 mod history;
 mod import;
