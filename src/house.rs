@@ -27,6 +27,8 @@ use crate::access::throttle::Throttle;
 use crate::app::shell;
 use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
+use crate::server::idempotency;
+use crate::server::limits::Limits;
 use crate::server::record::once;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
@@ -79,6 +81,8 @@ pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
         database: database.knowing(&REFERENCES, &settings.currency),
+        limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
+        in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
@@ -195,9 +199,14 @@ async fn sweep(state: AppState) {
     loop {
         every.tick().await;
         state.throttle.sweep();
+        state.limits.sweep();
         let database = &state.database;
-        let swept =
-            [session::sweep(database).await, once::sweep(database).await, import::upload::sweep(database).await];
+        let swept = [
+            session::sweep(database).await,
+            once::sweep(database).await,
+            idempotency::sweep(database).await,
+            import::upload::sweep(database).await,
+        ];
         for swept in swept {
             if let Err(error) = swept {
                 tracing::warn!(error = error.internal.as_deref(), "could not sweep");

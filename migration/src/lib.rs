@@ -13,6 +13,8 @@ mod m20261124_000003_customers;
 mod m20261124_000004_products;
 mod m20261124_000005_orders;
 mod m20261124_000006_imports;
+mod m20261125_000007_idempotency;
+mod m20261125_000008_event_order;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000004_products::Migration),
             Box::new(m20261124_000005_orders::Migration),
             Box::new(m20261124_000006_imports::Migration),
+            Box::new(m20261125_000007_idempotency::Migration),
+            Box::new(m20261125_000008_event_order::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use super::holds;
 use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
+use crate::server::idempotency::Claim;
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {
@@ -67,6 +68,8 @@ pub struct Caller {
     pub permissions: Vec<String>,
     /// Whether every change must name the version it was decided on.
     pub requires_version: bool,
+    /// What keeps a repeated request from being carried out twice.
+    pub claim: Option<Arc<Claim>>,
 }
 
 impl Caller {
@@ -78,6 +81,7 @@ impl Caller {
             request_id: uuid::Uuid::now_v7().to_string(),
             permissions: vec![super::EVERYTHING.into()],
             requires_version: false,
+            claim: None,
         }
     }
 
@@ -158,9 +162,13 @@ impl<P> Access<P> {
     /// Opens the transaction of a command.
     ///
     /// # Errors
-    /// `Unavailable` when no writer gets free in time.
+    /// `Unavailable` when no writer gets free in time; `Conflict` when another request holds the idempotency key of this one.
     pub async fn write(&self) -> Result<DatabaseTransaction> {
-        self.database.write().await
+        let transaction = self.database.write().await?;
+        if let Some(claim) = &self.caller.claim {
+            claim.take(&transaction).await?;
+        }
+        Ok(transaction)
     }
 }
 

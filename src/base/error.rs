@@ -38,6 +38,8 @@ pub enum Code {
     Stale,
     TooLarge,
     UnsupportedMediaType,
+    /// An `Idempotency-Key` was used for another request.
+    KeyReused,
     PreconditionRequired,
     TooManyRequests,
     Internal,
@@ -49,6 +51,7 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Code::Invalid => 400,
+            Code::KeyReused => 422,
             Code::Unauthenticated => 401,
             Code::Forbidden => 403,
             Code::NotFound => 404,
@@ -98,6 +101,7 @@ impl Code {
             Code::Stale => "Changed by somebody else meanwhile",
             Code::TooLarge => "Too large",
             Code::UnsupportedMediaType => "Unsupported media type",
+            Code::KeyReused => "Idempotency-Key reused",
             Code::PreconditionRequired => "A version is required",
             Code::TooManyRequests => "Too many requests",
             Code::Internal => "Something went wrong on our side",

@@ -13,6 +13,7 @@ use super::country;
 use super::date::{Date, DateError};
 use super::error::{Error, FieldErrors, Result};
 use super::money::{Money, Percent, Quantity, UnitPrice};
+use super::time::Moment;
 
 /// What a value may be. Limits of text count characters, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum Kind {
     Quantity,
     /// A [`Date`].
     Date,
+    /// A [`Moment`].
+    Moment,
     /// One of these: value, and what people read.
     Choice(&'static [(&'static str, &'static str)]),
     /// The id of a record of this resource.
@@ -55,7 +58,16 @@ pub enum Kind {
 impl Kind {
     /// Whether values have an order that ranges make sense in.
     pub const fn is_ordered(self) -> bool {
-        matches!(self, Kind::Whole { .. } | Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity | Kind::Date)
+        matches!(
+            self,
+            Kind::Whole { .. }
+                | Kind::Money
+                | Kind::UnitPrice
+                | Kind::Percent
+                | Kind::Quantity
+                | Kind::Date
+                | Kind::Moment
+        )
     }
 }
 
@@ -129,6 +141,8 @@ impl Field {
             }
             (Kind::Date, Given::Text(text)) => date(text)?,
             (Kind::Date, _) => return Err(DateError.to_string()),
+            (Kind::Moment, Given::Text(text)) if Moment::is_written(text) => Value::String(text.clone()),
+            (Kind::Moment, _) => return Err("Enter a moment such as 2026-11-24T14:02:01Z.".into()),
             (Kind::Choice(choices), Given::Text(text)) => choice(text, choices)?,
             (Kind::Reference(_), Given::Number(text)) => whole(text, 1, i64::MAX)?,
             (Kind::Reference(resource), _) => return Err(format!("Enter the id of one of the {resource}.")),
@@ -168,7 +182,7 @@ impl Given {
             Kind::Whole { .. } | Kind::Reference(_) if text.trim().parse::<i64>().is_ok() => {
                 Given::Number(text.trim().into())
             }
-            Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity | Kind::Date => {
+            Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity | Kind::Date | Kind::Moment => {
                 Given::Text(text.trim().into())
             }
             _ => Given::Text(text.into()),

@@ -17,6 +17,9 @@ pub const MAX_PAGE_SIZE: u32 = 200;
 /// The longest search, in characters.
 const MAX_SEARCH: usize = 200;
 
+/// The most values of an `__in` filter.
+const MAX_VALUES: usize = 100;
+
 /// What a resource's list can do.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing {
@@ -26,6 +29,12 @@ pub struct Listing {
     pub fields: &'static [Field],
     /// What rows can also be filtered by, though nobody writes it.
     pub also: &'static [Field],
+    /// Filters that compare something other than a field of the row; they know no operators.
+    pub special: &'static [Field],
+    /// The records that rows refer to, whose filters reach through: `customer__code`.
+    pub relations: &'static [Relation],
+    /// The names of what a row says beyond the fields of its input.
+    pub shown: &'static [&'static str],
     /// The names rows can be ordered by; `id` goes without saying.
     pub ordering: &'static [&'static str],
     /// The order when nothing is said.
@@ -40,13 +49,35 @@ pub struct Listing {
     pub expands: Option<&'static str>,
 }
 
+/// A way from a row to the record it refers to.
+#[derive(Debug, Clone, Copy)]
+pub struct Relation {
+    /// The name of the reference, such as `customer`.
+    pub name: &'static str,
+    /// The list of what it refers to.
+    pub listing: &'static Listing,
+}
+
+/// The id, as a filter.
+pub const ID: Field = Field::new("id", "Id", Kind::Whole { min: 1, max: i64::MAX }).required();
+/// When a record was made, as a filter.
+pub const CREATED: Field = Field::new("created_at", "Created", Kind::Moment).required();
+/// When a record was last changed, as a filter.
+pub const UPDATED: Field = Field::new("updated_at", "Changed", Kind::Moment).required();
+
+/// What a record of a plain resource says beyond its input.
+const SHOWN: &[&str] = &["id", "version", "created_at", "updated_at"];
+
 impl Listing {
     /// A plain list: nothing but the fields of its input, without tabs and sums.
     pub const fn new(path: &'static str, fields: &'static [Field]) -> Self {
         Self {
             path,
             fields,
-            also: &[],
+            also: &[ID, CREATED, UPDATED],
+            special: &[],
+            relations: &[],
+            shown: SHOWN,
             ordering: &[],
             default: "id",
             searched: "",
@@ -58,36 +89,205 @@ impl Listing {
 
     /// The fields rows can be filtered by.
     pub fn filters(&self) -> impl Iterator<Item = &'static Field> {
-        let all = self.fields.iter().chain(self.also);
+        let all = self.fields.iter().chain(self.also).chain(self.special);
         all.filter(|field| !matches!(field.kind, Kind::Text { .. }))
     }
 
-    /// What a filter of this name compares and how: `total`, `total__gte`, `total__lte`.
-    pub fn filter(&self, name: &str) -> Option<(&'static Field, Comparison)> {
-        let (name, comparison) = match name.rsplit_once("__") {
-            Some((name, "gte")) => (name, Comparison::AtLeast),
-            Some((name, "lte")) => (name, Comparison::AtMost),
-            Some(_) => return None,
-            None => (name, Comparison::Equal),
-        };
-        let field = self.filters().find(|field| field.name == name)?;
-        (comparison == Comparison::Equal || field.kind.is_ordered()).then_some((field, comparison))
+    /// The operators of a filter.
+    pub fn comparisons(&self, field: &'static Field) -> impl Iterator<Item = Comparison> {
+        let special = self.special.iter().any(|special| special.name == field.name);
+        Comparison::ALL.into_iter().filter(move |comparison| match comparison {
+            Comparison::Exact => true,
+            comparison => !special && comparison.suits(field),
+        })
     }
 
-    /// Every parameter the list understands.
+    /// What a filter of this name compares and how: `total`, `total__gte`, `customer__code`.
+    pub fn filter(&self, name: &str) -> Option<Filter> {
+        let own = |listing: &Self, name: &str, relation| {
+            let (field, comparison) = match name.rsplit_once("__") {
+                Some((field, suffix)) => (field, Comparison::of(suffix)?),
+                None => (name, Comparison::Exact),
+            };
+            let field = listing.filters().find(|known| known.name == field)?;
+            let known = listing.comparisons(field).any(|known| known == comparison);
+            known.then_some(Filter { relation, field, comparison })
+        };
+        own(self, name, None).or_else(|| {
+            let (relation, name) = name.split_once("__")?;
+            let relation = self.relations.iter().find(|known| known.name == relation)?;
+            own(relation.listing, name, Some(relation.name))
+        })
+    }
+
+    /// Every parameter the list understands, but for the operators of its filters.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         let search = (!self.searched.is_empty()).then_some("search");
-        let own = search.into_iter().chain(["ordering", "page", "page_size"]);
+        let own = search.into_iter().chain(["ordering", "page", "page_size", "cursor", "fields", "format"]);
         own.chain(self.expands.map(|_| "expand")).chain(self.filters().map(|field| field.name))
     }
+
+    /// The names of everything a row says, in the order of an export.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let (first, last) = self.shown.split_at(self.shown.len().min(2));
+        first.iter().copied().chain(self.fields.iter().map(|field| field.name)).chain(last.iter().copied())
+    }
+
+    /// What is wrong with the name of a parameter that is not understood.
+    fn misunderstood(&self, name: &str) -> String {
+        if let Some((field, _)) = name.rsplit_once("__") {
+            if let Some(relation) = self.relations.iter().find(|known| name.starts_with(&format!("{}__", known.name))) {
+                let rest = &name[relation.name.len() + 2..];
+                let (field, suffix) = rest.split_once("__").map_or((rest, ""), |(field, suffix)| (field, suffix));
+                if let Some(near) = nearest(field, relation.listing.filters().map(|field| field.name)) {
+                    let dash = if suffix.is_empty() { "" } else { "__" };
+                    return format!(
+                        "There is no such parameter. Did you mean {}__{near}{dash}{suffix}?",
+                        relation.name
+                    );
+                }
+            }
+            if let Some(field) = self.filters().find(|known| known.name == field) {
+                let names = self.comparisons(field).map(Comparison::suffix).collect::<Vec<_>>().join(", ");
+                return format!("There is no such operator. {} takes {names}.", field.name);
+            }
+            if let Some((field, suffix)) = name.split_once("__")
+                && let Some(near) = nearest(field, self.parameters())
+            {
+                return format!("There is no such parameter. Did you mean {near}__{suffix}?");
+            }
+        }
+        let hint = nearest(name, self.parameters()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+        format!("There is no such parameter.{hint}")
+    }
+}
+
+/// What a filter compares, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filter {
+    /// The reference it reaches through.
+    pub relation: Option<&'static str>,
+    pub field: &'static Field,
+    pub comparison: Comparison,
 }
 
 /// How a filter compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    Equal,
+    Exact,
+    /// One of several values, separated by commas.
+    In,
+    /// Holds the text, letter by letter.
+    Contains,
+    /// Begins with the text, letter by letter.
+    StartsWith,
+    Greater,
     AtLeast,
+    Less,
     AtMost,
+    /// Whether there is a value: `true` or `false`.
+    IsNull,
+}
+
+impl Comparison {
+    pub const ALL: [Self; 9] = [
+        Self::Exact,
+        Self::In,
+        Self::Contains,
+        Self::StartsWith,
+        Self::Greater,
+        Self::AtLeast,
+        Self::Less,
+        Self::AtMost,
+        Self::IsNull,
+    ];
+
+    /// What stands after `__` in the name of the parameter.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::In => "in",
+            Self::Contains => "contains",
+            Self::StartsWith => "startswith",
+            Self::Greater => "gt",
+            Self::AtLeast => "gte",
+            Self::Less => "lt",
+            Self::AtMost => "lte",
+            Self::IsNull => "isnull",
+        }
+    }
+
+    fn of(suffix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|comparison| comparison.suffix() == suffix)
+    }
+
+    /// Whether it makes sense for a field.
+    fn suits(self, field: &Field) -> bool {
+        match self {
+            Self::Exact => true,
+            Self::In => !matches!(field.kind, Kind::Flag { .. }),
+            Self::Contains | Self::StartsWith => matches!(field.kind, Kind::Line { .. } | Kind::Email),
+            Self::Greater | Self::AtLeast | Self::Less | Self::AtMost => field.kind.is_ordered(),
+            Self::IsNull => !field.required && !matches!(field.kind, Kind::Flag { .. }),
+        }
+    }
+}
+
+/// Where a walk through all rows stands. It goes by `id`, which never changes, so that it neither skips nor repeats a row
+/// while others write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// `cursor=` without a value.
+    Start,
+    /// After the row with this id.
+    After(i64),
+}
+
+impl Walk {
+    fn parse(text: &str) -> Option<Self> {
+        let id = text.strip_prefix("c1-").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
+        id.parse().ok().map(Self::After)
+    }
+
+    /// The value of the parameter `cursor`.
+    pub fn text(self) -> String {
+        match self {
+            Self::Start => String::new(),
+            Self::After(id) => format!("c1-{id}"),
+        }
+    }
+}
+
+/// The form a list is answered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    /// All rows, one a line, as a spreadsheet reads them.
+    Csv,
+    /// All rows, a JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    pub const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Ndjson];
+
+    /// The value of the parameter `format`, and how such a file's name ends.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// The media type.
+    pub const fn media(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
 }
 
 /// One column of an order.
@@ -103,13 +303,19 @@ pub struct ListQuery {
     pub search: String,
     /// Filter, such as `total` or `total__gte`, to the value it compares with, in the field's normal form.
     pub filters: BTreeMap<String, String>,
-    /// Whether rows carry along what the listing can expand.
-    pub expand: bool,
+    /// What rows carry along of what the listing can expand.
+    pub expand: Option<&'static str>,
     /// Empty for the listing's default.
     pub ordering: Vec<Order>,
     /// From 1.
     pub page: u32,
     pub page_size: u32,
+    /// Instead of a page: where a walk through all rows stands.
+    pub walk: Option<Walk>,
+    /// What a row is to say; empty for everything.
+    pub fields: Vec<String>,
+    /// The form of the answer, if one is asked for.
+    pub format: Option<Format>,
 }
 
 impl Default for ListQuery {
@@ -117,10 +323,13 @@ impl Default for ListQuery {
         Self {
             search: String::new(),
             filters: BTreeMap::new(),
-            expand: false,
+            expand: None,
             ordering: Vec::new(),
             page: 1,
             page_size: PAGE_SIZE,
+            walk: None,
+            fields: Vec::new(),
+            format: None,
         }
     }
 }
@@ -136,13 +345,26 @@ impl ListQuery {
         for pair in query.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
+            // `total__exact` is another name of `total`.
+            let name = name.strip_suffix("__exact").map_or(name.clone(), str::to_owned);
             if seen.contains(&name) {
                 return Err(Error::field(name, "Given more than once."));
             }
-            if !value.is_empty() {
+            if !value.is_empty() || name == "cursor" {
                 state.set(listing, &name, &value)?;
             }
             seen.push(name);
+        }
+        if state.walk.is_some() {
+            if seen.iter().any(|name| name == "page") {
+                return Err(Error::field("page", "Give either page or cursor."));
+            }
+            if state.ordering.first().is_some_and(|order| order.field != "id") {
+                return Err(Error::field(
+                    "ordering",
+                    "A walk with cursor goes by id or -id, as other values may change on the way.",
+                ));
+            }
         }
         Ok(state)
     }
@@ -153,7 +375,18 @@ impl ListQuery {
             "ordering" => self.ordering = ordering(listing, value)?,
             "page" => self.page = number(name, value, u32::MAX)?,
             "page_size" => self.page_size = number(name, value, MAX_PAGE_SIZE)?,
-            "expand" if listing.expands == Some(value) => self.expand = true,
+            "cursor" if value.is_empty() => self.walk = Some(Walk::Start),
+            "cursor" => {
+                let walk = Walk::parse(value);
+                let wrong = || Error::field(name, "Take the cursor from the `next` address of the page before.");
+                self.walk = Some(walk.ok_or_else(wrong)?);
+            }
+            "fields" => self.fields = fields(listing, value)?,
+            "format" => {
+                let format = Format::ALL.into_iter().find(|format| format.name() == value);
+                self.format = Some(format.ok_or_else(|| Error::field(name, "Choose json, csv or ndjson."))?);
+            }
+            "expand" if listing.expands == Some(value) => self.expand = listing.expands,
             "expand" => {
                 let known = listing.expands.map_or_else(
                     || "There is nothing to expand.".into(),
@@ -162,8 +395,8 @@ impl ListQuery {
                 return Err(Error::field(name, known));
             }
             _ => {
-                let (field, _) = listing.filter(name).ok_or_else(|| unknown(listing, name))?;
-                self.filters.insert(name.into(), filter(field, name, value)?);
+                let known = listing.filter(name).ok_or_else(|| unknown(listing, name))?;
+                self.filters.insert(name.into(), filter(known, name, value)?);
             }
         }
         Ok(())
@@ -172,9 +405,6 @@ impl ListQuery {
     /// The text form, without what is said anyway; empty for the default state.
     pub fn query_string(&self) -> String {
         let mut pairs = Vec::new();
-        if self.expand {
-            pairs.push("expand=items".to_owned());
-        }
         let mut say = |name: &str, value: &str| pairs.push(format!("{name}={}", encoded(value)));
         if !self.search.is_empty() {
             say("search", &self.search);
@@ -196,6 +426,18 @@ impl ListQuery {
         if self.page > 1 {
             say("page", &self.page.to_string());
         }
+        if let Some(expand) = self.expand {
+            say("expand", expand);
+        }
+        if !self.fields.is_empty() {
+            say("fields", &self.fields.join(","));
+        }
+        if let Some(format) = self.format {
+            say("format", format.name());
+        }
+        if let Some(walk) = self.walk {
+            say("cursor", &walk.text());
+        }
         pairs.join("&")
     }
 
@@ -210,6 +452,11 @@ impl ListQuery {
     /// The same list at another page.
     pub fn at_page(&self, page: u32) -> Self {
         Self { page, ..self.clone() }
+    }
+
+    /// The same walk, after the row with this id.
+    pub fn after(&self, id: i64) -> Self {
+        Self { walk: Some(Walk::After(id)), ..self.clone() }
     }
 
     /// The same list with another value of one filter, from its first page; blank takes the filter away.
@@ -240,7 +487,7 @@ impl ListQuery {
     /// rows are equal.
     pub fn order(&self, listing: &Listing) -> Vec<Order> {
         let mut columns = self.ordering.clone();
-        if columns.is_empty() {
+        if columns.is_empty() && self.walk.is_none() {
             let field = listing.default.trim_start_matches('-').to_owned();
             columns.push(Order { field, descending: listing.default.starts_with('-') });
         }
@@ -341,23 +588,66 @@ fn number(name: &str, value: &str, max: u32) -> Result<u32> {
     }
 }
 
-fn filter(field: &Field, name: &str, value: &str) -> Result<String> {
+/// The value of a filter in its field's normal form.
+fn filter(Filter { field, comparison, .. }: Filter, name: &str, value: &str) -> Result<String> {
+    let wrong = |message: String| Error::field(name, message);
+    match comparison {
+        Comparison::IsNull if matches!(value, "true" | "false") => Ok(value.into()),
+        Comparison::IsNull => Err(wrong("Choose true or false.".into())),
+        Comparison::Contains | Comparison::StartsWith => {
+            let text = Field::new("", "", Kind::Line { max: MAX_SEARCH });
+            text.check(&Given::Text(value.into())).map_err(wrong)?;
+            Ok(value.into())
+        }
+        Comparison::In => {
+            let values: Vec<_> = value
+                .split(',')
+                .map(|value| one(field, value))
+                .collect::<std::result::Result<_, _>>()
+                .map_err(wrong)?;
+            if values.len() > MAX_VALUES {
+                return Err(wrong(format!("Give at most {MAX_VALUES} values.")));
+            }
+            Ok(values.join(","))
+        }
+        _ => one(field, value).map_err(wrong),
+    }
+}
+
+/// One value in the field's normal form.
+fn one(field: &Field, value: &str) -> std::result::Result<String, String> {
     let given = match field.kind {
+        _ if value.is_empty() => return Err("A value is missing.".into()),
         Kind::Flag { .. } if value == "true" || value == "false" => return Ok(value.into()),
         Kind::Whole { .. } | Kind::Reference(_) => Given::Number(value.into()),
         _ => Given::Text(value.into()),
     };
-    match field.check(&given) {
-        Ok(serde_json::Value::String(text)) => Ok(text),
-        Ok(value) => Ok(value.to_string()),
-        Err(message) => Err(Error::field(name, message)),
+    match field.check(&given)? {
+        serde_json::Value::String(text) => Ok(text),
+        value => Ok(value.to_string()),
     }
 }
 
+/// The names of a sparse answer.
+fn fields(listing: &Listing, value: &str) -> Result<Vec<String>> {
+    let mut fields: Vec<String> = Vec::new();
+    for name in value.split(',') {
+        if !listing.names().any(|known| known == name) {
+            let hint = nearest(name, listing.names()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(Error::field("fields", format!("There is no field {name}.{hint}")));
+        }
+        if !fields.iter().any(|given| given == name) {
+            fields.push(name.into());
+        }
+    }
+    Ok(fields)
+}
+
 fn unknown(listing: &Listing, name: &str) -> Error {
-    let hint = nearest(name, listing.parameters()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+    let message = listing.misunderstood(name);
     let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-    Error::field(name, format!("There is no such parameter.{hint}"))
+    Error::field(name, message)
 }
 
 /// Decodes one part of an `application/x-www-form-urlencoded` text.
@@ -433,7 +723,7 @@ mod tests {
         assert!(refused("search=%zz").contains("percent-encoded"));
         assert!(refused("search=%ff").contains("percent-encoded"));
         assert!(refused("total__gte=lots").contains("total__gte: Enter a number"));
-        assert!(refused("name__gte=x").contains("There is no such parameter."));
+        assert!(refused("name__gte=x").contains("name takes exact, in, contains"));
         assert!(refused("is_active=maybe").contains("is_active: Choose true or false."));
     }
 
@@ -462,10 +752,11 @@ mod tests {
             let state = ListQuery {
                 search: search.trim().to_owned(),
                 filters: BTreeMap::from([("is_active".to_owned(), "false".to_owned()), ("total__gte".to_owned(), "1.50".to_owned())]),
-                expand: false,
+                expand: None,
                 ordering: vec![Order { field: "name".into(), descending: down }],
                 page,
                 page_size: size,
+                ..ListQuery::default()
             };
             prop_assert_eq!(ListQuery::parse(&LISTING, &state.query_string()).unwrap(), state);
         }

@@ -179,9 +179,17 @@ impl Sheet {
     }
 }
 
+/// Takes off the apostrophe that an export puts in front of what a spreadsheet would take for a formula.
+fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) => text,
+        _ => cell,
+    }
+}
+
 impl Bound {
     fn text(&self, row: &Row) -> String {
-        let cell = |index: &usize| row.cells.get(*index).map_or("", String::as_str);
+        let cell = |index: &usize| unguarded(row.cells.get(*index).map_or("", String::as_str));
         if let [From::Cell(index)] = self.from.as_slice() {
             return cell(index).to_owned();
         }

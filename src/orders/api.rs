@@ -16,7 +16,7 @@ use crate::base::error::Code;
 use crate::base::form::{Field, Input, Kind, checked};
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::openapi::{field_schema, input_schema, operation};
+use crate::server::openapi::{field_schema, idempotency_key, input_schema, operation};
 use crate::server::record::{Described, View};
 use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, tagged};
 
@@ -113,10 +113,19 @@ pub(super) fn described() -> Described {
                    "description": "In a list only with `expand=items`." },
     });
     let item = input_schema(ItemInput::FIELDS, true, Map::new());
+    let mut changed = input_schema(ItemInput::FIELDS, false, Map::new());
+    changed["required"] = json!(["id"]);
     let written = json!({
-        "items": { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item,
-                   "description": "All lines. A stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
-                                   removed. Absent leaves them as they are." },
+        "items": { "description": "All lines: a stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
+                                   removed. Or, changing an order, operations on them. Absent leaves them as they are.",
+                   "anyOf": [
+                       { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item },
+                       { "type": "object", "additionalProperties": false, "properties": {
+                           "add": { "type": "array", "items": item },
+                           "update": { "type": "array", "items": changed },
+                           "remove": { "type": "array", "items": { "type": "integer", "format": "int64" } },
+                       } },
+                   ] },
     });
     Described { read: object(read), single: vec!["items"], written: object(written), without_times: false }
 }
@@ -140,7 +149,7 @@ pub(super) fn described_item() -> Described {
 pub fn paths() -> Vec<(String, Value)> {
     let id =
         json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
-    let refused = [400, 401, 403, 404, 409, 412, 413, 415, 428];
+    let refused = [400, 401, 403, 404, 409, 412, 413, 415, 422, 428];
     let described = |command: Command, permission: String| {
         let outcome = json!({
             "description": "What was done, or with `dry_run` would be.",
@@ -158,7 +167,7 @@ pub fn paths() -> Vec<(String, Value)> {
             WISH.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
         post["requestBody"] = json!({ "content": { "application/json": { "schema": {
             "type": "object", "additionalProperties": false, "properties": schema } } } });
-        post["parameters"] = json!([{ "name": "If-Match", "in": "header", "schema": { "type": "string" },
+        post["parameters"] = json!([idempotency_key(), { "name": "If-Match", "in": "header", "schema": { "type": "string" },
                                       "description": "The `ETag` of the version the command was decided on." }]);
         (format!("/api/orders/{{id}}/{name}/"), json!({ "parameters": id, "post": post }))
     };

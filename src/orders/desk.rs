@@ -55,7 +55,7 @@ pub async fn create(once: &str, then: Option<&str>, form: &Typed) -> Result<i64>
     };
     let transaction = access.write().await?;
     let order = create_placed(&transaction, &access, &placing, input, &once).await;
-    Ok(led_to(entity::committed(transaction, &access, order, Some(&once)).await?.id.0))
+    Ok(led_to(record::committed::<Entity>(transaction, &access, order, Some(&once)).await?.id.0))
 }
 
 async fn create_placed(

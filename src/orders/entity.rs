@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransaction, QuerySelect};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -17,7 +17,7 @@ use crate::access::gate::{Access, Caller, Permission};
 use crate::base::column::integer_column;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Field, Given, Input, Kind};
-use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::Money;
 use crate::base::record::Row;
 use crate::base::time::stored::{Day, Timestamp, now, today};
@@ -26,8 +26,8 @@ use crate::customers::entity as customer;
 use crate::history::entity::{self as history, Subject};
 use crate::history::{Beside, Detail};
 use crate::server::record::{
-    self, Add, Change, Delete, Described, Expected, OnceKey, Resource, Stored, View, demand_version, made_before,
-    page_of, searchable, series,
+    self, Add, Change, Delete, Described, Expected, OnceKey, Renamed, Resource, Stored, View, demand_version,
+    made_before, searchable, series,
 };
 
 integer_column!(OrderId);
@@ -198,33 +198,42 @@ impl Resource for Entity {
         }
     }
 
-    fn returned(stored: &Order, given: &mut [(String, Given)]) -> Result<()> {
+    fn returned(stored: &Order, given: &mut [(String, Given)]) -> Result<Renamed> {
         let items = stored.items.as_deref().unwrap_or_default();
-        let mut errors = FieldErrors::new();
-        for (_, list) in given.iter_mut().filter(|(name, _)| name == "items") {
-            if let Given::List(rows) = list {
-                for (row, given) in rows.iter_mut().enumerate() {
-                    item::returned(items, row, given, &mut errors);
+        let (mut errors, mut renamed) = (FieldErrors::new(), Renamed::new());
+        for (_, value) in given.iter_mut().filter(|(name, _)| name == "items") {
+            match value {
+                Given::List(rows) => {
+                    for (row, given) in rows.iter_mut().enumerate() {
+                        item::returned(items, given, &format!("items[{row}]"), &mut errors);
+                    }
                 }
+                Given::Object(operations) => {
+                    let operations = std::mem::take(operations);
+                    *value = Given::List(item::operated(stored, operations, &mut renamed, &mut errors));
+                }
+                _ => {}
             }
         }
-        if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
+        if errors.is_empty() { Ok(renamed) } else { Err(Error::fields(errors)) }
     }
 
     fn described() -> Described {
         super::api::described()
     }
 
-    async fn list(access: &Access<View<Self>>, query: &ListQuery) -> Result<Page<Order>> {
-        let mut page = page_of::<Self>(access, query).await?;
-        if query.expand {
-            let ids = page.results.iter().map(|order| order.id);
-            let mut items = item::of_all(access.reader(), ids).await?;
-            for order in &mut page.results {
+    fn related(relation: &str) -> Option<record::RelatedRecords> {
+        (relation == "customer").then(record::RelatedRecords::to::<customer::Entity>)
+    }
+
+    async fn complete_rows(reader: &DatabaseConnection, query: &ListQuery, rows: &mut [Order]) -> Result<()> {
+        if query.expand.is_some() {
+            let mut items = item::of_all(reader, rows.iter().map(|order| order.id)).await?;
+            for order in rows {
                 order.take_items(items.remove(&order.id).unwrap_or_default());
             }
         }
-        Ok(page)
+        Ok(())
     }
 
     async fn get(access: &Access<View<Self>>, id: i64) -> Result<Order> {
@@ -237,67 +246,7 @@ impl Resource for Entity {
         Ok(Detail { record, events, beside: Beside::default() })
     }
 
-    async fn create(access: &Access<Add<Self>>, input: OrderInput, once: Option<OnceKey>) -> Result<Order> {
-        let transaction = access.write().await?;
-        let order = Self::create_in(&transaction, access, input, once.as_ref()).await;
-        committed(transaction, access, order, once.as_ref()).await
-    }
-
-    async fn change(
-        access: &Access<Change<Self>>,
-        id: i64,
-        expected: Expected,
-        change: impl FnOnce(&Order) -> Result<OrderInput> + Send,
-    ) -> Result<Order> {
-        demand_version(access, expected)?;
-        let transaction = access.write().await?;
-        let after = Self::change_in(&transaction, access, id, expected, change).await?;
-        transaction.commit().await?;
-        Ok(after)
-    }
-
-    async fn remove(access: &Access<Delete<Self>>, id: i64, expected: Expected) -> Result<Order> {
-        demand_version(access, expected)?;
-        let transaction = access.write().await?;
-        let before = locked(&transaction, id).await?;
-        before.check(expected)?;
-        allowed(&before, &before.settled(access.caller()), Command::Delete)?;
-        Self::delete_by_id(before.id).exec(&transaction).await?;
-        let versions = (Some(before.version), None);
-        let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
-        history::record(&transaction, access.caller(), subject, difference(Some(&before), None)).await?;
-        transaction.commit().await?;
-        Ok(before)
-    }
-}
-
-/// Commits what was made; of two forms with one key at once, the later one answers with what the first made.
-pub(super) async fn committed(
-    transaction: DatabaseTransaction,
-    access: &Access<Add<Entity>>,
-    made: Result<Order>,
-    once: Option<&OnceKey>,
-) -> Result<Order> {
-    match made {
-        Ok(order) => {
-            transaction.commit().await?;
-            Ok(order)
-        }
-        Err(error) if error.code == Code::Conflict && once.is_some() => {
-            transaction.rollback().await?;
-            let transaction = access.write().await?;
-            made_before::<Entity>(&transaction, access, once).await?.ok_or(error)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-impl Entity {
-    /// Creates an order within a transaction.
-    ///
-    /// # Errors
-    /// Those of [`Resource::create`].
-    pub async fn create_in(
+    async fn create_in(
         transaction: &DatabaseTransaction,
         access: &Access<Add<Self>>,
         input: OrderInput,
@@ -317,11 +266,40 @@ impl Entity {
         Ok(order)
     }
 
-    /// Changes header and lines of a draft within a transaction. Without a difference nothing is written.
+    async fn change_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Change<Self>>,
+        id: i64,
+        expected: Expected,
+        change: impl FnOnce(&Order) -> Result<OrderInput> + Send,
+    ) -> Result<Order> {
+        Self::amend(transaction, access, id, expected, change).await
+    }
+
+    async fn remove_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Delete<Self>>,
+        id: i64,
+        expected: Expected,
+    ) -> Result<Order> {
+        let before = locked(transaction, id).await?;
+        before.check(expected)?;
+        allowed(&before, &before.settled(access.caller()), Command::Delete)?;
+        Self::delete_by_id(before.id).exec(transaction).await?;
+        let versions = (Some(before.version), None);
+        let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
+        history::record(transaction, access.caller(), subject, difference(Some(&before), None)).await?;
+        Ok(before)
+    }
+}
+
+impl Entity {
+    /// Changes header and lines of a draft within a transaction, for whoever may change either. Without a difference nothing is
+    /// written.
     ///
     /// # Errors
     /// Those of [`Resource::change`]; `Conflict` when the order is no draft.
-    pub async fn change_in<P>(
+    pub(super) async fn amend<P>(
         transaction: &DatabaseTransaction,
         access: &Access<P>,
         id: i64,

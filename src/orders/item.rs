@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::NotSet, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, QueryOrder, QuerySelect,
+};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
@@ -16,13 +18,13 @@ use crate::access::gate::Access;
 use crate::base::column::integer_column;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
-use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::Row;
 use crate::base::{Error, Result, fold};
 use crate::products::{ProductId, entity as product};
 use crate::server::record::{
-    Add, Change, Delete, Described, Expected, OnceKey, Resource, Stored, View, column, demand_version, page_of,
+    Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Renamed, Resource, Stored, View, column,
 };
 
 integer_column!(ItemId);
@@ -409,7 +411,7 @@ pub(super) async fn insert(transaction: &DatabaseTransaction, mut items: Vec<&mu
 }
 
 /// Takes out of a line what a client read and sends back unchanged although nobody writes it.
-pub(super) fn returned(stored: &[Item], row: usize, given: &mut Given, errors: &mut FieldErrors) {
+pub(super) fn returned(stored: &[Item], given: &mut Given, place: &str, errors: &mut FieldErrors) {
     let Given::Object(fields) = given else { return };
     let id = fields.iter().find(|(name, _)| name == "id").and_then(|(_, id)| match id {
         Given::Number(id) => id.parse::<i64>().ok(),
@@ -426,9 +428,95 @@ pub(super) fn returned(stored: &[Item], row: usize, given: &mut Given, errors: &
             Some(_) => "This field is read-only.".to_owned(),
             None => unknown(name, ItemInput::FIELDS.iter().map(|field| field.name)),
         };
-        errors.entry(format!("items[{row}].{name}")).or_default().push(message);
+        errors.entry(format!("{place}.{name}")).or_default().push(message);
         false
     });
+}
+
+/// The lines of an order after operations on them: `add` with new lines, `update` with lines by their `id` and what changes
+/// of them, `remove` with ids.
+pub(super) fn operated(
+    order: &Order,
+    operations: Vec<(String, Given)>,
+    renamed: &mut Renamed,
+    errors: &mut FieldErrors,
+) -> Vec<Given> {
+    let stored = order.items.as_deref().unwrap_or_default();
+    let mut lines: Vec<(ItemId, Vec<(String, Given)>)> =
+        unchanged(order).into_iter().zip(stored).map(|(input, line)| (line.id, written(&input))).collect();
+    // By the line: what the client calls it.
+    let (mut called, mut removed, mut added) = (HashMap::new(), Vec::new(), Vec::new());
+    let mut wrong = |name: String, message: String| errors.entry(name).or_default().push(message);
+    for (operation, given) in operations {
+        let Given::List(rows) = given else {
+            wrong(format!("items.{operation}"), "Enter a list.".into());
+            continue;
+        };
+        for (index, mut row) in rows.into_iter().enumerate() {
+            let place = format!("items.{operation}[{index}]");
+            let id = match (&*operation, &row) {
+                ("remove", Given::Number(id)) => id.parse().ok().map(ItemId),
+                (_, Given::Object(fields)) => {
+                    fields.iter().find(|(name, _)| name == "id").and_then(|(_, id)| match id {
+                        Given::Number(id) => id.parse().ok().map(ItemId),
+                        _ => None,
+                    })
+                }
+                _ => None,
+            };
+            let line = id.and_then(|id| lines.iter().position(|(line, _)| *line == id));
+            match (&*operation, line) {
+                ("add", _) => added.push((place, row)),
+                ("update" | "remove", None) => wrong(place, "There is no such line on this order.".into()),
+                ("update" | "remove", Some(line)) if called.contains_key(&line) => {
+                    wrong(place, format!("{} is about the same line.", called[&line]));
+                }
+                ("remove", Some(line)) => {
+                    called.insert(line, place);
+                    removed.push(line);
+                }
+                ("update", Some(line)) => {
+                    let mut mistakes = FieldErrors::new();
+                    returned(stored, &mut row, &place, &mut mistakes);
+                    mistakes.into_iter().for_each(|(name, messages)| wrong(name, messages.join(" ")));
+                    if let Given::Object(changes) = row {
+                        merge(&mut lines[line].1, changes);
+                    }
+                    called.insert(line, place);
+                }
+                _ => wrong(format!("items.{operation}"), unknown(&operation, ["add", "update", "remove"].into_iter())),
+            }
+        }
+    }
+    let kept = lines.into_iter().enumerate().filter(|(line, _)| !removed.contains(line));
+    let kept = kept.map(|(line, (_, fields))| (called.remove(&line), Given::Object(fields)));
+    let all = kept.chain(added.into_iter().map(|(place, row)| (Some(place), row)));
+    let named = all.enumerate().map(|(row, (place, given))| {
+        renamed.extend(place.map(|place| (format!("items[{row}]"), place)));
+        given
+    });
+    named.collect()
+}
+
+/// A line as a client would write it.
+fn written(input: &ItemInput) -> Vec<(String, Given)> {
+    let values = input.values();
+    ItemInput::FIELDS
+        .iter()
+        .filter_map(|field| Some((field.name.to_owned(), Given::from(values.get(field.name)?.clone()))))
+        .filter(|(_, value)| *value != Given::Null)
+        .collect()
+}
+
+/// Puts what changes of a line in the place of what it was. A line that names its product anew forgets the old one.
+fn merge(fields: &mut Vec<(String, Given)>, changes: Vec<(String, Given)>) {
+    if changes.iter().any(|(name, _)| name == "sku") {
+        fields.retain(|(name, _)| name != "product");
+    }
+    for (name, value) in changes {
+        fields.retain(|(known, _)| *known != name);
+        fields.push((name, value));
+    }
 }
 
 impl Stored for Item {
@@ -473,22 +561,29 @@ impl Resource for Entity {
         super::api::described_item()
     }
 
-    /// As every list, and one more statement for the versions of the orders.
-    async fn list(access: &Access<View<Self>>, query: &ListQuery) -> Result<Page<Item>> {
-        let mut page = page_of::<Self>(access, query).await?;
-        let orders: Vec<_> = page.results.iter().map(|item| item.order).collect();
+    fn related(relation: &str) -> Option<RelatedRecords> {
+        match relation {
+            "order" => Some(RelatedRecords::to::<order::Entity>()),
+            "product" => Some(RelatedRecords::to::<product::Entity>()),
+            _ => None,
+        }
+    }
+
+    /// One more statement, for the versions of the orders.
+    async fn complete_rows(reader: &DatabaseConnection, _: &ListQuery, rows: &mut [Item]) -> Result<()> {
+        let orders: Vec<_> = rows.iter().map(|item| item.order).collect();
         let versions: Vec<(OrderId, i64)> = order::Entity::find()
             .select_only()
             .columns([order::Column::Id, order::Column::Version])
             .filter(order::Column::Id.is_in(orders))
             .into_tuple()
-            .all(access.reader())
+            .all(reader)
             .await?;
         let versions: BTreeMap<_, _> = versions.into_iter().collect();
-        for item in &mut page.results {
+        for item in rows {
             item.version = versions.get(&item.order).copied().unwrap_or_default();
         }
-        Ok(page)
+        Ok(())
     }
 
     async fn get(access: &Access<View<Self>>, id: i64) -> Result<Item> {
@@ -499,29 +594,31 @@ impl Resource for Entity {
         Ok(Item { version: order.version, ..item })
     }
 
-    async fn create(access: &Access<Add<Self>>, input: OrderItemInput, _: Option<OnceKey>) -> Result<Item> {
+    async fn create_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Add<Self>>,
+        input: OrderItemInput,
+        _: Option<&OnceKey>,
+    ) -> Result<Item> {
         let order = input.order.0;
-        let transaction = access.write().await?;
-        let after = order::Entity::change_in(&transaction, access, order, Expected::Any, |before| {
+        let after = order::Entity::amend(transaction, access, order, Expected::Any, |before| {
             let mut items = unchanged(before);
             items.push(ItemInput { row: items.len(), id: None, ..input.item });
             Ok(OrderInput { header: before.header.clone(), items: Some(items) })
         });
         let after = after.await.map_err(|error| about_one(about_order(error)))?;
-        transaction.commit().await?;
         after.items.and_then(|mut items| items.pop()).ok_or_else(|| Error::internal("a line was not added"))
     }
 
-    async fn change(
+    async fn change_in(
+        transaction: &DatabaseTransaction,
         access: &Access<Change<Self>>,
         id: i64,
         expected: Expected,
         change: impl FnOnce(&Item) -> Result<OrderItemInput> + Send,
     ) -> Result<Item> {
-        demand_version(access, expected)?;
-        let transaction = access.write().await?;
-        let order = owner(&transaction, id).await?;
-        let after = order::Entity::change_in(&transaction, access, order.0, expected, |before| {
+        let order = owner(transaction, id).await?;
+        let after = order::Entity::amend(transaction, access, order.0, expected, |before| {
             let line = line_of(before, id)?;
             let input = change(line)?;
             if input.order != before.id {
@@ -534,26 +631,26 @@ impl Resource for Entity {
             }
             Ok(OrderInput { header: before.header.clone(), items: Some(items) })
         });
-        let after = after.await.map_err(about_one)?;
-        transaction.commit().await?;
-        let items = after.items.unwrap_or_default();
+        let items = after.await.map_err(about_one)?.items.unwrap_or_default();
         let same = items.iter().find(|item| item.id.0 == id).cloned();
         same.or_else(|| items.into_iter().max_by_key(|item| item.id)).ok_or_else(|| Error::not_found(Self::SINGULAR))
     }
 
-    async fn remove(access: &Access<Delete<Self>>, id: i64, expected: Expected) -> Result<Item> {
-        demand_version(access, expected)?;
-        let transaction = access.write().await?;
-        let order = owner(&transaction, id).await?;
+    async fn remove_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Delete<Self>>,
+        id: i64,
+        expected: Expected,
+    ) -> Result<Item> {
+        let order = owner(transaction, id).await?;
         let mut removed = None;
-        order::Entity::change_in(&transaction, access, order.0, expected, |before| {
+        order::Entity::amend(transaction, access, order.0, expected, |before| {
             removed = Some(line_of(before, id)?.clone());
             let items = unchanged(before).into_iter().filter(|item| item.id != Some(ItemId(id))).collect();
             Ok(OrderInput { header: before.header.clone(), items: Some(items) })
         })
         .await
         .map_err(about_one)?;
-        transaction.commit().await?;
         removed.ok_or_else(|| Error::not_found(Self::SINGULAR))
     }
 }

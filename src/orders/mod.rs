@@ -9,7 +9,7 @@ use crate::base::date::Date;
 use crate::base::error::FieldErrors;
 use crate::base::form::{Field, Given, Input, Kind, Typed, check_typed, checked, checked_beside};
 use crate::base::id::id;
-use crate::base::listing::Listing;
+use crate::base::listing::{CREATED, ID, Listing, Relation, UPDATED};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::time::Moment;
 use crate::base::{Error, Result};
@@ -355,8 +355,36 @@ pub const LISTING: Listing = Listing {
         line("number", "Number", 40).unique(),
         Field::new("status", "Status", Kind::Choice(STATUSES)),
         Field::new("total", "Total", Kind::Money),
+        Field::new("placed_at", "Placed", Kind::Moment),
+        Field::new("shipped_at", "Shipped", Kind::Moment),
+        Field::new("cancelled_at", "Cancelled", Kind::Moment),
+        ID,
+        CREATED,
+        UPDATED,
+    ],
+    special: &[
         Field::new("product", "Product", Kind::Reference("products")),
         line("customer_name", "Customer's name", 200),
+    ],
+    relations: &[Relation { name: "customer", listing: &crate::customers::LISTING }],
+    shown: &[
+        "id",
+        "version",
+        "number",
+        "status",
+        "customer_name",
+        "currency",
+        "subtotal",
+        "discount_total",
+        "tax_total",
+        "total",
+        "placed_at",
+        "shipped_at",
+        "cancelled_at",
+        "cancel_reason",
+        "items",
+        "created_at",
+        "updated_at",
     ],
     ordering: &["order_date", "number", "customer_name", "required_date", "total", "created_at", "updated_at"],
     default: "-order_date",
@@ -368,8 +396,16 @@ pub const LISTING: Listing = Listing {
 };
 
 /// The list of order items over REST.
-pub const ITEMS: Listing =
-    Listing { ordering: &["order", "position", "product"], ..Listing::new("/order-items", OrderItemInput::FIELDS) };
+pub const ITEMS: Listing = Listing {
+    also: &[ID],
+    relations: &[
+        Relation { name: "order", listing: &LISTING },
+        Relation { name: "product", listing: &crate::products::LISTING },
+    ],
+    shown: &["id", "version", "position", "unit", "price_is_manual", "tax_rate", "net", "tax", "total"],
+    ordering: &["order", "position", "product"],
+    ..Listing::new("/order-items", OrderItemInput::FIELDS)
+};
 
 /// What can be written about a line as a resource of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

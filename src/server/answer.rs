@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,8 @@ use tower_http::csrf::ProtectionError;
 use tracing::Instrument;
 
 use super::AppState;
+use super::idempotency::REPLAYED;
+use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::web;
 use crate::base::Error;
 use crate::base::error::{Blocker, Code, FieldErrors};
@@ -98,7 +100,7 @@ async fn worded(state: &AppState, response: Response, path: &str, page: bool, id
     if error.code == Code::Unauthenticated && api {
         worded.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Kontor\""));
     }
-    for name in [ALLOW, axum::http::header::SET_COOKIE] {
+    for name in [ALLOW, SET_COOKIE, REPLAYED, RATE_LIMIT, RATE_LIMIT_POLICY] {
         for value in headers.get_all(&name) {
             worded.headers_mut().append(name.clone(), value.clone());
         }

@@ -1,8 +1,13 @@
 //! The machinery: it knows traits, never a module.
 
 pub mod answer;
+pub mod batch;
 pub mod calls;
 pub mod database;
+pub mod export;
+pub mod feed;
+pub mod idempotency;
+pub mod limits;
 pub mod openapi;
 pub mod progress;
 pub mod record;
@@ -23,6 +28,8 @@ use serde_json::Value;
 
 use crate::access::throttle::Throttle;
 use database::Database;
+use idempotency::InFlight;
+use limits::Limits;
 use settings::Settings;
 use site::Site;
 use tokio_util::task::LocalPoolHandle;
@@ -33,6 +40,9 @@ pub struct AppState {
     pub database: Database,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
+    pub limits: Arc<Limits>,
+    /// Requests that carry an `Idempotency-Key`.
+    pub in_flight: Arc<InFlight>,
     pub site: Arc<Site>,
     /// The OpenAPI document.
     pub document: Arc<Value>,

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
 use super::AppState;
+use super::feed::Followed;
 use super::record::{Described, Resource};
 use crate::base::Error;
 use crate::base::form::{Field, Input, Kind};
-use crate::base::listing::MAX_PAGE_SIZE;
+use crate::base::listing::{Comparison, Format, MAX_PAGE_SIZE};
 
 /// Swagger UI draws icons from data addresses, and hides its sheet of icons by a style attribute: allowed by its hash,
 /// and no other is.
@@ -59,19 +60,28 @@ impl Document {
         let mut list = operation("list", "view", format!("List {name}"));
         list["parameters"] = list_parameters::<R>();
         list["responses"] = responses_with(
-            json!({ "200": { "description": "One page.", "content": json_content(&format!("{schema}Page")) } }),
+            json!({ "200": {
+                "description": "One page, the next rows of a walk, or a file with all rows.",
+                "headers": { "Link": { "description": "The pages around this one (RFC 8288).", "schema": { "type": "string" } } },
+                "content": {
+                    "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}Page") } },
+                    "text/csv": { "schema": { "type": "string" } },
+                    "application/x-ndjson": { "schema": { "type": "string" } },
+                },
+            } }),
             &[400, 401, 403, 404],
         );
         let mut read = operation("read", "view", format!("Read a {singular}"));
         read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
         read["responses"] = responses_with(one("200", "As it is stored."), &[401, 403, 404]);
         read["responses"]["304"] = json!({ "description": "Not changed since." });
-        let create = write(
+        let mut create = write(
             operation("create", "add", format!("Create a {singular}")),
             "Input",
             one("201", "Created; `Location` says where."),
-            &[400, 401, 403, 409, 413, 415],
+            &[400, 401, 403, 409, 413, 415, 422],
         );
+        create["parameters"] = json!([idempotency_key()]);
         let changing = &[400, 401, 403, 404, 409, 412, 413, 415, 428];
         let mut replace = write(
             operation("replace", "change", format!("Replace a {singular}")),
@@ -94,6 +104,10 @@ impl Document {
         for changed in [&mut replace, &mut patch, &mut delete] {
             changed["parameters"] = json!([header("If-Match", "The `ETag` of the version the change was decided on.")]);
         }
+        let mut bulk = super::batch::description::<R>(&schema);
+        let described = std::mem::take(&mut bulk["responses"]);
+        bulk["responses"] = responses_with(described, &[400, 401, 403, 404, 409, 412, 413, 415, 422, 428]);
+        self.paths.insert(format!("/api/{name}/bulk/"), json!({ "post": bulk }));
         let id = json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
         self.paths.insert(format!("/api/{name}/"), json!({ "get": list, "post": create }));
         self.paths.insert(
@@ -108,7 +122,12 @@ impl Document {
     }
 
     /// The whole document.
-    pub fn finished(&self) -> Value {
+    pub fn finished(&self, followed: &[Followed]) -> Value {
+        let mut events = super::feed::description(followed);
+        let described = std::mem::take(&mut events["get"]["responses"]);
+        events["get"]["responses"] = responses_with(described, &[400, 401, 403]);
+        let mut paths = self.paths.clone();
+        paths.insert("/api/events/".into(), events);
         let mut schemas = self.schemas.clone();
         schemas.insert("Problem".into(), problem_schema());
         json!({
@@ -124,7 +143,7 @@ impl Document {
             "servers": [{ "url": "/" }],
             "security": [{ "token": [] }, { "session": [] }],
             "tags": self.tags,
-            "paths": self.paths,
+            "paths": paths,
             "components": {
                 "schemas": schemas,
                 "securitySchemes": {
@@ -161,8 +180,11 @@ fn record_response(schema: &str, said: &str) -> Value {
     json!({ "description": said, "headers": { "ETag": version }, "content": json_content(schema) })
 }
 
+/// What any operation may be refused with: a form of answer that is not written, too many requests, no free writer.
+const ALWAYS: [u16; 3] = [406, 429, 503];
+
 fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
-    for status in refused {
+    for status in refused.iter().chain(&ALWAYS) {
         responses[status.to_string()] = json!({ "$ref": "#/components/responses/Problem" });
     }
     responses
@@ -170,6 +192,16 @@ fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
 
 fn header(name: &str, meaning: &str) -> Value {
     json!({ "name": name, "in": "header", "description": meaning, "schema": { "type": "string" } })
+}
+
+/// The header of every POST.
+pub fn idempotency_key() -> Value {
+    let mut key = header(
+        "Idempotency-Key",
+        "A text of your choice: the same request with the same key is carried out once, and gets the first answer again for 24 hours.",
+    );
+    key["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+    key
 }
 
 fn query(name: &str, meaning: &str, schema: Value) -> Value {
@@ -206,16 +238,57 @@ fn list_parameters<R: Resource>() -> Value {
         let schema = json!({ "type": "string", "enum": [expands] });
         parameters.push(query("expand", &format!("Let every row carry its {expands}."), schema));
     }
+    parameters.extend([
+        query(
+            "cursor",
+            "Walks through all rows by id instead of by page, skipping and repeating none while others write: blank to begin, then as \
+             `next` says. Nothing is counted.",
+            json!({ "type": "string", "pattern": "^(c1-\\d+)?$" }),
+        ),
+        query(
+            "fields",
+            "What rows say, separated by commas.",
+            json!({ "type": "string", "examples": [listing.names().take(3).collect::<Vec<_>>().join(",")] }),
+        ),
+        query(
+            "format",
+            "`csv` and `ndjson` answer with all rows, streamed; so do `Accept: text/csv` and `application/x-ndjson`.",
+            json!({ "type": "string", "enum": Format::ALL.map(Format::name) }),
+        ),
+    ]);
     for field in listing.filters() {
-        let schema = json!({ "type": plain_type(field.kind).0 });
-        parameters.push(query(field.name, "Only rows with exactly this value.", schema.clone()));
-        if field.kind.is_ordered() {
-            let (least, most) = (format!("{}__gte", field.name), format!("{}__lte", field.name));
-            parameters.push(query(&least, "Only rows with at least this value.", schema.clone()));
-            parameters.push(query(&most, "Only rows with at most this value.", schema));
-        }
+        parameters.extend(listing.comparisons(field).map(|comparison| filter_parameter("", field, comparison)));
+    }
+    for relation in listing.relations {
+        let filters = relation.listing.filters().filter(|field| !field.name.contains("__"));
+        parameters.extend(filters.flat_map(|field| {
+            let comparisons = relation.listing.comparisons(field);
+            comparisons.map(|comparison| filter_parameter(&format!("{}__", relation.name), field, comparison))
+        }));
     }
     Value::Array(parameters)
+}
+
+fn filter_parameter(prefix: &str, field: &Field, comparison: Comparison) -> Value {
+    let schema = json!({ "type": plain_type(field.kind).0 });
+    let (meaning, schema) = match comparison {
+        Comparison::Exact => ("Only rows with exactly this value.", schema),
+        Comparison::In => ("Only rows with one of these values, separated by commas.", json!({ "type": "string" })),
+        Comparison::Contains => ("Only rows whose text holds this one, letter by letter.", schema),
+        Comparison::StartsWith => ("Only rows whose text begins with this one, letter by letter.", schema),
+        Comparison::Greater => ("Only rows with a larger value.", schema),
+        Comparison::AtLeast => ("Only rows with at least this value.", schema),
+        Comparison::Less => ("Only rows with a smaller value.", schema),
+        Comparison::AtMost => ("Only rows with at most this value.", schema),
+        Comparison::IsNull => {
+            ("Only rows without a value, or with `false` only those with one.", json!({ "type": "boolean" }))
+        }
+    };
+    let name = match comparison {
+        Comparison::Exact => format!("{prefix}{}", field.name),
+        comparison => format!("{prefix}{}__{}", field.name, comparison.suffix()),
+    };
+    query(&name, meaning, schema)
 }
 
 /// The JSON type of a kind and what else there is to say about it.
@@ -232,6 +305,7 @@ fn plain_type(kind: Kind) -> (&'static str, Value) {
         Kind::UnitPrice => ("string", decimal(4)),
         Kind::Quantity => ("string", decimal(3)),
         Kind::Date => ("string", json!({ "format": "date", "examples": ["2026-11-24"] })),
+        Kind::Moment => ("string", json!({ "format": "date-time", "examples": ["2026-11-24T14:02:01Z"] })),
         Kind::Choice(choices) => {
             ("string", json!({ "enum": choices.iter().map(|(value, _)| *value).collect::<Vec<_>>() }))
         }
@@ -286,9 +360,9 @@ fn page_schema(schema: &str) -> Value {
     let address = json!({ "type": ["string", "null"], "format": "uri" });
     json!({
         "type": "object",
-        "required": ["count", "next", "previous", "results"],
+        "required": ["next", "previous", "results"],
         "properties": {
-            "count": { "type": "integer", "description": "Rows on all pages." },
+            "count": { "type": "integer", "description": "Rows on all pages; absent in a walk." },
             "next": address, "previous": address,
             "results": { "type": "array", "items": { "$ref": format!("#/components/schemas/{schema}") } },
         },

@@ -3,24 +3,29 @@
 //! A module says which columns its values go to and which rules only the database knows; everything else is here, once,
 //! for the web app, the REST API and the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query};
+use sea_orm::sea_query::{
+    Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query, SelectStatement,
+};
 use sea_orm::{
     Condition, DatabaseConnection, DatabaseTransaction, IntoActiveModel, Order as Direction, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::access::gate::{Access, Permission};
+use crate::access::holds;
 use crate::base::error::{Blocker, Code};
-use crate::base::form::{Given, Input, Kind};
-use crate::base::listing::{Comparison, ListQuery, Listing, Page, encoded};
+use crate::base::form::{Field, Given, Input, Kind};
+use crate::base::listing::{Comparison, Filter, ListQuery, Listing, Page, Walk, encoded};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::{Record, Row};
 use crate::base::time::stored::{Day, Timestamp, now};
@@ -105,6 +110,9 @@ pub struct Described {
     pub without_times: bool,
 }
 
+/// What the client calls a nested value, such as `items.update[0]`, by what errors call it: `items[3]`.
+pub type Renamed = BTreeMap<String, String>;
+
 /// The version a change was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -176,20 +184,46 @@ pub trait Resource:
         None
     }
 
-    /// Takes out of nested values what a client read and sends back unchanged although nobody writes it.
+    /// Where a relation of the listing leads.
+    fn related(_relation: &str) -> Option<RelatedRecords> {
+        None
+    }
+
+    /// Adds what rows of a list carry along. A constant number of statements.
+    fn complete_rows(
+        _reader: &DatabaseConnection,
+        _query: &ListQuery,
+        _rows: &mut [Self::Record],
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Takes out of nested values what a client read and sends back unchanged although nobody writes it, and carries out
+    /// operations on them. Says what such values are called in what the client sent, by what errors call them.
     ///
     /// # Errors
     /// `Invalid` at what was changed and cannot be.
-    fn returned(_stored: &Self::Record, _given: &mut [(String, Given)]) -> Result<()> {
-        Ok(())
+    fn returned(_stored: &Self::Record, _given: &mut [(String, Given)]) -> Result<Renamed> {
+        Ok(Renamed::new())
     }
 
-    /// One page of a list: one count, one select.
+    /// One page of a list: one count, one select, and what rows carry along.
     ///
     /// # Errors
-    /// `NotFound` for a page after the last.
+    /// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
     fn list(access: &Access<View<Self>>, query: &ListQuery) -> impl Future<Output = Result<Page<Self::Record>>> + Send {
         page_of::<Self>(access, query)
+    }
+
+    /// The next rows of a walk, and where it goes on. Nothing is counted.
+    ///
+    /// # Errors
+    /// `Forbidden` for a filter on records the caller may not see.
+    fn walk(
+        access: &Access<View<Self>>,
+        query: &ListQuery,
+    ) -> impl Future<Output = Result<(Vec<Self::Record>, Option<i64>)>> + Send {
+        walk_of::<Self>(access, query)
     }
 
     /// One record. One statement.
@@ -212,54 +246,40 @@ pub trait Resource:
         }
     }
 
-    /// Creates a record. With a one-time key, a repetition answers with the record the first call made.
+    /// Creates a record within a transaction. With a one-time key, a repetition answers with the record the first call made.
     ///
     /// # Errors
     /// `Invalid` by field, `Conflict` at a value that is taken.
-    fn create(
+    fn create_in(
+        transaction: &DatabaseTransaction,
         access: &Access<Add<Self>>,
         input: Self::Input,
-        once: Option<OnceKey>,
+        once: Option<&OnceKey>,
     ) -> impl Future<Output = Result<Self::Record>> + Send {
         async move {
-            let transaction = access.write().await?;
-            if let Some(record) = made_before::<Self>(&transaction, access, once.as_ref()).await? {
-                return Ok(record);
-            }
-            let created = insert::<Self>(&transaction, access, input, once.as_ref()).await;
-            match created {
-                Ok(record) => {
-                    transaction.commit().await?;
-                    Ok(record)
-                }
-                // Two at once: the other one may have committed the same form while this one waited.
-                Err(error) if error.code == Code::Conflict && once.is_some() => {
-                    transaction.rollback().await?;
-                    let transaction = access.write().await?;
-                    made_before::<Self>(&transaction, access, once.as_ref()).await?.ok_or(error)
-                }
-                Err(error) => Err(error),
+            match made_before::<Self>(transaction, access, once).await? {
+                Some(record) => Ok(record),
+                None => insert::<Self>(transaction, access, input, once).await,
             }
         }
     }
 
-    /// Changes a record to what `change` makes of it. Without a difference nothing is written.
+    /// Changes a record within a transaction to what `change` makes of it. Without a difference nothing is written.
     ///
     /// # Errors
     /// `NotFound`; `Stale` with what is stored now; `Invalid` by field; `Conflict` at a value that is taken.
-    fn change(
+    fn change_in(
+        transaction: &DatabaseTransaction,
         access: &Access<Change<Self>>,
         id: i64,
         expected: Expected,
         change: impl FnOnce(&Self::Record) -> Result<Self::Input> + Send,
     ) -> impl Future<Output = Result<Self::Record>> + Send {
         async move {
-            demand_version(access, expected)?;
-            let transaction = access.write().await?;
-            let before = find::<Self>(&transaction, id).await?;
+            let before = find::<Self>(transaction, id).await?;
             expected.check(&before)?;
             let mut input = change(&before)?;
-            Self::complete(&transaction, Some(&before), &mut input).await?;
+            Self::complete(transaction, Some(&before), &mut input).await?;
             if input.values() == before.values() {
                 return Ok(before);
             }
@@ -269,25 +289,85 @@ pub trait Resource:
             let rows = Self::update_many()
                 .set(row)
                 .filter(unchanged::<Self>(&before)?)
-                .exec_with_returning(&transaction)
+                .exec_with_returning(transaction)
                 .await?;
             let Some(row) = rows.into_iter().next() else {
-                return Err(overtaken::<Self>(&transaction, id).await);
+                return Err(overtaken::<Self>(transaction, id).await);
             };
             let after = Self::read(row);
             let versions = (Some(before.version()), Some(after.version()));
             let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
-            history::record(&transaction, access.caller(), subject, changes).await?;
-            transaction.commit().await?;
+            history::record(transaction, access.caller(), subject, changes).await?;
             Ok(after)
         }
     }
 
-    /// Deletes a record that nothing refers to.
+    /// Deletes a record within a transaction, if nothing refers to it.
     ///
     /// # Errors
     /// `NotFound`; `Stale`; `Conflict` with what stands in the way.
+    fn remove_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<Delete<Self>>,
+        id: i64,
+        expected: Expected,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            let before = find::<Self>(transaction, id).await?;
+            expected.check(&before)?;
+            free::<Self>(transaction, access, id).await?;
+            let deleted = Self::delete_many().filter(unchanged::<Self>(&before)?).exec(transaction).await?;
+            if deleted.rows_affected == 0 {
+                return Err(overtaken::<Self>(transaction, id).await);
+            }
+            let versions = (Some(before.version()), None);
+            let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
+            let changes = history::difference(Some(&before.values()), None);
+            history::record(transaction, access.caller(), subject, changes).await?;
+            Ok(before)
+        }
+    }
+
+    /// Creates a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::create_in`].
+    fn create(
+        access: &Access<Add<Self>>,
+        input: Self::Input,
+        once: Option<OnceKey>,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            let transaction = access.write().await?;
+            let made = Self::create_in(&transaction, access, input, once.as_ref()).await;
+            committed::<Self>(transaction, access, made, once.as_ref()).await
+        }
+    }
+
+    /// Changes a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::change_in`]; `PreconditionRequired` for a caller who must name versions.
+    fn change(
+        access: &Access<Change<Self>>,
+        id: i64,
+        expected: Expected,
+        change: impl FnOnce(&Self::Record) -> Result<Self::Input> + Send,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        async move {
+            demand_version(access, expected)?;
+            let transaction = access.write().await?;
+            let record = Self::change_in(&transaction, access, id, expected, change).await?;
+            transaction.commit().await?;
+            Ok(record)
+        }
+    }
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    /// Those of [`Resource::remove_in`]; `PreconditionRequired` for a caller who must name versions.
     fn remove(
         access: &Access<Delete<Self>>,
         id: i64,
@@ -296,44 +376,144 @@ pub trait Resource:
         async move {
             demand_version(access, expected)?;
             let transaction = access.write().await?;
-            let before = find::<Self>(&transaction, id).await?;
-            expected.check(&before)?;
-            free::<Self>(&transaction, access, id).await?;
-            let deleted = match Self::delete_many().filter(unchanged::<Self>(&before)?).exec(&transaction).await {
-                Ok(deleted) => deleted,
-                Err(error) => {
+            match Self::remove_in(&transaction, access, id, expected).await {
+                Ok(record) => {
+                    transaction.commit().await?;
+                    Ok(record)
+                }
+                Err(error) if error.code == Code::Conflict && error.blockers.is_empty() => {
                     // Somebody may have begun to use it since it was found free.
                     transaction.rollback().await?;
                     free::<Self>(access.reader(), access, id).await?;
-                    return Err(error.into());
+                    Err(error)
                 }
-            };
-            if deleted.rows_affected == 0 {
-                return Err(overtaken::<Self>(&transaction, id).await);
+                Err(error) => Err(error),
             }
-            let versions = (Some(before.version()), None);
-            let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
-            let changes = history::difference(Some(&before.values()), None);
-            history::record(&transaction, access.caller(), subject, changes).await?;
-            transaction.commit().await?;
-            Ok(before)
         }
     }
 }
 
+/// Commits what was made; of two forms with one key at once, the later one answers with what the first made.
+pub async fn committed<R: Resource>(
+    transaction: DatabaseTransaction,
+    access: &Access<Add<R>>,
+    made: Result<R::Record>,
+    once: Option<&OnceKey>,
+) -> Result<R::Record> {
+    match made {
+        Ok(record) => {
+            transaction.commit().await?;
+            Ok(record)
+        }
+        Err(error) if error.code == Code::Conflict && once.is_some() => {
+            transaction.rollback().await?;
+            let transaction = access.write().await?;
+            made_before::<R>(&transaction, access, once).await?.ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// One page of the list of `R`: one statement counts and sums, one reads the rows.
-///
-/// # Errors
-/// `NotFound` for a page after the last.
-pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+    may_filter::<R>(access, query)?;
     let tally = tally::<R>(access.reader(), query).await?;
     if query.page > 1 && query.offset() >= tally.count {
         return Err(Error::new(Code::NotFound, format!("There is no page {}.", query.page)));
     }
     let rows = ordered::<R>(query)?.offset(query.offset()).limit(u64::from(query.page_size));
     let rows = rows.all(access.reader()).await?;
-    let results = rows.into_iter().map(R::read).collect();
+    let mut results: Vec<_> = rows.into_iter().map(R::read).collect();
+    R::complete_rows(access.reader(), query, &mut results).await?;
     Ok(Page { count: tally.count, results, tabs: tally.tabs, sum: tally.sum })
+}
+
+async fn walk_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<(Vec<R::Record>, Option<i64>)> {
+    may_filter::<R>(access, query)?;
+    let id = column::<R>("id")?;
+    let mut rows = ordered::<R>(query)?.limit(u64::from(query.page_size) + 1);
+    if let Some(Walk::After(last)) = query.walk {
+        let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
+        rows = rows.filter(if descending { id.lt(last) } else { id.gt(last) });
+    }
+    let mut results: Vec<_> = rows.all(access.reader()).await?.into_iter().map(R::read).collect();
+    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
+    let more = results.len() > size;
+    results.truncate(size);
+    R::complete_rows(access.reader(), query, &mut results).await?;
+    let last = results.last().map(Stored::id).filter(|_| more);
+    Ok((results, last))
+}
+
+/// How many rows of an export are read at once.
+const CHUNK: usize = 500;
+
+/// All rows of a list in its order, a chunk at a time, as they are when the chunk is read. Only their ids, eight bytes each,
+/// are kept from the start.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn all_of<R: Resource>(
+    access: &Access<View<R>>,
+    query: &ListQuery,
+) -> Result<impl Stream<Item = Result<Vec<R::Record>>> + Send + 'static> {
+    may_filter::<R>(access, query)?;
+    let id = column::<R>("id")?;
+    let ids = {
+        let select = ordered::<R>(query)?.select_only().column(id).into_tuple::<i64>();
+        let mut rows = select.stream(access.reader()).await?;
+        let mut ids = Vec::new();
+        while let Some(id) = rows.try_next().await? {
+            ids.push(id);
+        }
+        ids
+    };
+    let (reader, query) = (access.reader().clone(), query.clone());
+    let chunks = stream::iter((0..ids.len()).step_by(CHUNK)).then(move |from| {
+        let wanted: Vec<i64> = ids.iter().skip(from).take(CHUNK).copied().collect();
+        let (reader, query) = (reader.clone(), query.clone());
+        async move {
+            let rows = R::find().filter(id.is_in(wanted.iter().copied())).all(&reader).await?;
+            let mut found: HashMap<i64, R::Record> =
+                rows.into_iter().map(R::read).map(|record| (record.id(), record)).collect();
+            let mut rows: Vec<_> = wanted.iter().filter_map(|id| found.remove(id)).collect();
+            R::complete_rows(&reader, &query, &mut rows).await?;
+            Ok(rows)
+        }
+    });
+    Ok(chunks)
+}
+
+/// Whether the caller may see the records that the filters reach through.
+fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<()> {
+    for relation in query.filters.keys().filter_map(|name| R::LISTING.filter(name)?.relation) {
+        let related = R::related(relation).ok_or_else(|| Error::internal(format!("{} leads nowhere", relation)))?;
+        if !holds(&access.caller().permissions, &related.permission) {
+            return Err(Error::forbidden(&related.permission));
+        }
+    }
+    Ok(())
+}
+
+/// Where a relation leads.
+#[derive(Debug)]
+pub struct RelatedRecords {
+    /// What the caller must hold to filter by it.
+    permission: String,
+    /// The ids of the records that a filter of theirs leaves.
+    ids: fn(&str, &str) -> Result<SelectStatement>,
+}
+
+impl RelatedRecords {
+    /// To the records of `R`.
+    pub fn to<R: Resource>() -> Self {
+        Self { permission: R::permission("view"), ids: ids_of::<R> }
+    }
+}
+
+fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
+    let select = R::find().select_only().column(column::<R>("id")?).filter(narrowed_by::<R>(name, value)?);
+    Ok(select.into_query())
 }
 
 /// The active records that match a search, up to `limit`: first the one whose code it is, then those whose code begins with
@@ -543,35 +723,62 @@ fn narrowing<R: Resource>(query: &ListQuery, without: Option<&str>) -> Result<Co
         condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
     }
     for (name, value) in query.filters.iter().filter(|(name, _)| without != Some(name.as_str())) {
-        condition = match R::narrowed(name, value) {
-            Some(narrowed) => condition.add(narrowed),
-            None => condition.add(compared::<R>(name, value)?),
-        };
+        condition = condition.add(narrowed_by::<R>(name, value)?);
     }
     Ok(condition)
 }
 
-fn compared<R: Resource>(name: &str, value: &str) -> Result<Expr> {
-    let (field, comparison) =
-        R::LISTING.filter(name).ok_or_else(|| Error::internal(format!("{} has no filter {name}", R::NAME)))?;
-    if field.unique {
-        return Ok(column::<R>(&format!("{}_key", field.name))?.eq(fold::key(value)));
+fn narrowed_by<R: Resource>(name: &str, value: &str) -> Result<Condition> {
+    if let Some(narrowed) = R::narrowed(name, value) {
+        return Ok(narrowed);
     }
-    let (column, value) = (column::<R>(field.name)?, operand(field.kind, value)?);
+    let missing = || Error::internal(format!("{} has no filter {name}", R::NAME));
+    let filter = R::LISTING.filter(name).ok_or_else(missing)?;
+    if let Some(relation) = filter.relation {
+        let (_, name) = name.split_once("__").ok_or_else(missing)?;
+        let ids = (R::related(relation).ok_or_else(missing)?.ids)(name, value)?;
+        return Ok(Condition::all().add(column::<R>(relation)?.in_subquery(ids)));
+    }
+    Ok(Condition::all().add(compared::<R>(filter, value)?))
+}
+
+fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str) -> Result<Expr> {
+    // What is unique whatever its case is also compared so.
+    let column = column::<R>(&if field.unique { format!("{}_key", field.name) } else { field.name.to_owned() })?;
+    let text = || if field.unique { fold::key(value) } else { value.to_owned() };
+    let operand = |value: &str| match field.unique {
+        true => Ok(fold::key(value).into()),
+        false => operand(field, value),
+    };
     Ok(match comparison {
-        Comparison::Equal => column.eq(value),
-        Comparison::AtLeast => column.gte(value),
-        Comparison::AtMost => column.lte(value),
+        Comparison::Exact => column.eq(operand(value)?),
+        Comparison::In => column.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
+        // LIKE would ignore the case of ASCII on SQLite only; these two compare letters on both databases.
+        Comparison::Contains => {
+            let without = Func::cust("replace").arg(column.into_expr()).arg(text()).arg("");
+            Expr::from(without).ne(column.into_expr())
+        }
+        Comparison::StartsWith => {
+            let letters = i32::try_from(text().chars().count()).unwrap_or(i32::MAX);
+            let start = Func::cust("substr").arg(column.into_expr()).arg(1).arg(letters);
+            Expr::from(start).eq(text())
+        }
+        Comparison::Greater => column.gt(operand(value)?),
+        Comparison::AtLeast => column.gte(operand(value)?),
+        Comparison::Less => column.lt(operand(value)?),
+        Comparison::AtMost => column.lte(operand(value)?),
+        Comparison::IsNull if value == "true" => column.is_null(),
+        Comparison::IsNull => column.is_not_null(),
     })
 }
 
 /// A filter's value in the type of its column.
-fn operand(kind: Kind, value: &str) -> Result<Value> {
+fn operand(field: &Field, value: &str) -> Result<Value> {
     fn read<T: FromStr + Into<Value>>(text: &str) -> Result<Value> {
         let value = text.parse::<T>().map_err(|_| Error::internal(format!("a filter kept {text:?}")))?;
         Ok(value.into())
     }
-    match kind {
+    match field.kind {
         Kind::Flag { .. } => Ok((value == "true").into()),
         Kind::Whole { .. } | Kind::Reference(_) => read::<i64>(value),
         Kind::Money => read::<Money>(value),
@@ -579,6 +786,12 @@ fn operand(kind: Kind, value: &str) -> Result<Value> {
         Kind::Percent => read::<Percent>(value),
         Kind::Quantity => read::<Quantity>(value),
         Kind::Date => read::<Day>(value),
+        Kind::Moment => {
+            let moment = chrono::DateTime::parse_from_rfc3339(value);
+            let moment =
+                moment.map_err(|_| Error::field(field.name, "Enter a moment such as 2026-11-24T14:02:01Z."))?;
+            Ok(moment.with_timezone(&chrono::Utc).into())
+        }
         Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country | Kind::Choice(_) => Ok(value.into()),
     }
 }

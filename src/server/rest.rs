@@ -1,14 +1,16 @@
 //! A REST resource out of a [`Resource`]: the calls of API.md, each one expression over the entity.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, RawQuery, Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -16,12 +18,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::AppState;
+use super::batch;
+use super::export::{export, sparse};
+use super::feed::{self, Followed};
 use super::openapi;
-use super::record::{Add, Change, Delete, Expected, Resource, Stored, View};
+use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use crate::access::gate::Access;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
-use crate::base::listing::ListQuery;
+use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result, json as written};
 
 /// The resources that are served, and their description.
@@ -29,7 +34,7 @@ use crate::base::{Error, Result, json as written};
 pub struct Api {
     router: Router<AppState>,
     names: Vec<&'static str>,
-    reads: Vec<String>,
+    followed: Vec<Followed>,
     document: openapi::Document,
 }
 
@@ -39,8 +44,12 @@ impl Api {
         let (list, one) = (format!("/{}", R::NAME), format!("/{}/{{id}}", R::NAME));
         self.router = answering(self.router, &list, || collection::<R>());
         self.router = answering(self.router, &one, || single::<R>());
+        self.router = answering(self.router, &format!("{list}/bulk"), || {
+            axum::routing::post(batch::bulk::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
+        });
         self.names.push(R::NAME);
-        self.reads.push(R::permission("view"));
+        let permission = R::permission("view");
+        self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
         self.document.describe::<R>();
         self
     }
@@ -54,22 +63,25 @@ impl Api {
 
     /// The permissions to read everything that is served.
     pub fn readable(&self) -> Vec<String> {
-        self.reads.clone()
+        self.followed.iter().map(|followed| followed.permission.clone()).collect()
     }
 
     /// The OpenAPI document.
     pub fn document(&self) -> Value {
-        self.document.finished()
+        self.document.finished(&self.followed)
     }
 
     /// Everything under `/api`, once more under `/api/v1`.
     pub fn router(self, state: &AppState) -> Router<AppState> {
-        let names = self.names.clone();
+        let (names, followed) = (self.names.clone(), Arc::<[Followed]>::from(self.followed));
         let index = move || {
             get(move |OriginalUri(uri): OriginalUri| async move {
                 let base = uri.path().trim_end_matches('/').to_owned();
-                let resources: Map<String, Value> =
-                    names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}/")))).collect();
+                let resources: Map<String, Value> = names
+                    .iter()
+                    .chain(&["events"])
+                    .map(|name| ((*name).to_owned(), json!(format!("{base}/{name}/"))))
+                    .collect();
                 Json(resources)
             })
             .options(|| allow("GET, HEAD, OPTIONS"))
@@ -77,7 +89,10 @@ impl Api {
         let document = get(|State(state): State<AppState>| async move { Json((*state.document).clone()) })
             .options(|| allow("GET, HEAD, OPTIONS"));
         let routes = |base: &'static str| {
-            let router = Router::new().route(base, index.clone()()).nest(base, self.router.clone());
+            let events =
+                || get(feed::events).options(|| allow("GET, HEAD, OPTIONS")).layer(Extension(Arc::clone(&followed)));
+            let own = answering(self.router.clone(), "/events", events);
+            let router = Router::new().route(base, index.clone()()).nest(base, own);
             router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
         };
         routes("/api")
@@ -88,6 +103,7 @@ impl Api {
             )
             .merge(openapi::pages())
             .layer(axum::middleware::from_fn(acceptable))
+            .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
             .layer(axum::middleware::from_fn(super::web::known_only))
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
             .with_state(state.clone())
@@ -123,9 +139,16 @@ pub async fn allow(methods: &'static str) -> Response {
 /// Refuses callers who cannot read what we write.
 async fn acceptable(request: Request, next: Next) -> Response {
     let known = ["*/*", "application/*", "application/json", "application/problem+json", "text/html"];
+    // Only lists are written as files.
+    let path = request.uri().path();
+    let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
+    let listed = request.method() == Method::GET && !below.trim_end_matches('/').contains(['/', '.']);
+    let files = if listed { &[Format::Csv.media(), Format::Ndjson.media()] } else { [].as_slice() };
     let accepted = request.headers().get(ACCEPT).is_none_or(|accept| {
         let ranges = accept.to_str().unwrap_or("*/*").split(',');
-        ranges.map(|range| range.split(';').next().unwrap_or_default().trim()).any(|range| known.contains(&range))
+        ranges
+            .map(|range| range.split(';').next().unwrap_or_default().trim())
+            .any(|range| known.contains(&range) || files.contains(&range))
     });
     let docs = request.uri().path().starts_with("/api/docs");
     if accepted || docs {
@@ -137,17 +160,55 @@ async fn acceptable(request: Request, next: Next) -> Response {
 async fn list<R: Resource>(
     access: Access<View<R>>,
     base: Base,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<R::Record>>> {
+) -> Result<Response> {
     let query = ListQuery::parse(&R::LISTING, query.as_deref().unwrap_or_default())?;
-    let page = R::list(&access, &query).await?;
-    let at = |number: u32| base.absolute(&query.at_page(number).href(&base.path));
-    Ok(Json(Listed {
-        count: page.count,
-        next: page.has_next(&query).then(|| at(query.page.saturating_add(1))),
-        previous: (query.page > 1).then(|| at(query.page - 1)),
-        results: page.results,
-    }))
+    match query.format.unwrap_or_else(|| accepted(&headers)) {
+        Format::Json => {}
+        format => return export::<R>(&access, &query, format).await,
+    }
+    let at = |query: &ListQuery| base.absolute(&query.href(&base.path));
+    let listed = if query.walk.is_some() {
+        let (results, last) = R::walk(&access, &query).await?;
+        Listed { count: None, next: last.map(|id| at(&query.after(id))), previous: None, results }
+    } else {
+        let page = R::list(&access, &query).await?;
+        Listed {
+            count: Some(page.count),
+            next: page.has_next(&query).then(|| at(&query.at_page(query.page.saturating_add(1)))),
+            previous: (query.page > 1).then(|| at(&query.at_page(query.page - 1))),
+            results: page.results,
+        }
+    };
+    let links: Vec<_> = [("next", &listed.next), ("prev", &listed.previous)]
+        .into_iter()
+        .filter_map(|(rel, address)| Some(format!("<{}>; rel=\"{rel}\"", address.as_ref()?)))
+        .collect();
+    let mut response = if query.fields.is_empty() {
+        Json(listed).into_response()
+    } else {
+        let rows = listed.results.iter().map(|record| sparse(record, &query.fields)).collect::<Result<Vec<_>>>()?;
+        Json(Listed { count: listed.count, next: listed.next, previous: listed.previous, results: rows })
+            .into_response()
+    };
+    if let Ok(links) = HeaderValue::try_from(links.join(", "))
+        && !links.is_empty()
+    {
+        response.headers_mut().insert(LINK, links);
+    }
+    Ok(response)
+}
+
+/// The form of a list that the caller asks for first by `Accept`.
+fn accepted(headers: &HeaderMap) -> Format {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let first = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    let known = |range: &str| match range {
+        "*/*" | "application/*" => Some(Format::Json),
+        range => Format::ALL.into_iter().find(|format| format.media() == range),
+    };
+    first.filter_map(known).next().unwrap_or(Format::Json)
 }
 
 async fn read<R: Resource>(access: Access<View<R>>, id: RecordId<R>, headers: HeaderMap) -> Result<Response> {
@@ -172,8 +233,9 @@ async fn replace<R: Resource>(
     expected: IfMatch,
     body: JsonBody,
 ) -> Result<Response> {
-    let record = R::change(&access, id.get()?, expected.0, |stored| R::Input::given(&writable::<R>(stored, body.0)?));
-    Ok(shown(StatusCode::OK, &record.await?))
+    let mut renamed = Renamed::new();
+    let record = R::change(&access, id.get()?, expected.0, |stored| replaced::<R>(stored, body.0, &mut renamed)).await;
+    Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
 }
 
 async fn patch<R: Resource>(
@@ -182,16 +244,39 @@ async fn patch<R: Resource>(
     expected: IfMatch,
     body: JsonBody,
 ) -> Result<Response> {
-    let record = R::change(&access, id.get()?, expected.0, |stored| {
-        let mut fields = writable::<R>(stored, body.0)?;
-        for (name, value) in stored.values() {
-            if !fields.iter().any(|(given, _)| *given == name) {
-                fields.push((name, value.into()));
-            }
+    let mut renamed = Renamed::new();
+    let record = R::change(&access, id.get()?, expected.0, |stored| patched::<R>(stored, body.0, &mut renamed)).await;
+    Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
+}
+
+/// The input that a whole body makes of a record.
+fn replaced<R: Resource>(stored: &R::Record, body: Vec<(String, Given)>, renamed: &mut Renamed) -> Result<R::Input> {
+    R::Input::given(&writable::<R>(stored, body, renamed)?)
+}
+
+/// The input that the values in a body make of a record, which keeps its other values.
+pub(super) fn patched<R: Resource>(
+    stored: &R::Record,
+    body: Vec<(String, Given)>,
+    renamed: &mut Renamed,
+) -> Result<R::Input> {
+    let mut fields = writable::<R>(stored, body, renamed)?;
+    for (name, value) in stored.values() {
+        if !fields.iter().any(|(given, _)| *given == name) {
+            fields.push((name, value.into()));
         }
-        R::Input::given(&fields)
+    }
+    R::Input::given(&fields)
+}
+
+/// An error that calls nested values what the client called them.
+pub(super) fn as_sent(error: Error, renamed: &Renamed) -> Error {
+    let errors = error.errors.into_iter().map(|(name, messages)| {
+        let split = name.find("].").map_or(name.len(), |at| at + 1);
+        let (place, rest) = name.split_at(split);
+        (renamed.get(place).map_or(name.clone(), |sent| format!("{sent}{rest}")), messages)
     });
-    Ok(shown(StatusCode::OK, &record.await?))
+    Error { errors: errors.collect(), ..error }
 }
 
 async fn delete<R: Resource>(access: Access<Delete<R>>, id: RecordId<R>, expected: IfMatch) -> Result<StatusCode> {
@@ -215,7 +300,11 @@ pub fn tagged(status: StatusCode, record: &impl Stored, body: &impl Serialize) -
 }
 
 /// Takes the read-only fields out of a body, if they are sent back as they were read.
-fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Result<Vec<(String, Given)>> {
+fn writable<R: Resource>(
+    record: &R::Record,
+    given: Vec<(String, Given)>,
+    renamed: &mut Renamed,
+) -> Result<Vec<(String, Given)>> {
     let stored = serde_json::to_value(record).map_err(|e| Error::internal(e.to_string()))?;
     let mut errors = FieldErrors::new();
     let mut fields = Vec::new();
@@ -236,14 +325,16 @@ fn writable<R: Resource>(record: &R::Record, given: Vec<(String, Given)>) -> Res
     if !errors.is_empty() {
         return Err(Error::fields(errors));
     }
-    R::returned(record, &mut fields)?;
+    renamed.extend(R::returned(record, &mut fields)?);
     Ok(fields)
 }
 
 /// A page of a list as it is answered.
 #[derive(Serialize)]
 struct Listed<T> {
-    count: u64,
+    /// A walk counts nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     next: Option<String>,
     previous: Option<String>,
     results: Vec<T>,

@@ -24,7 +24,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 17] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
@@ -51,6 +51,12 @@ pub const SETTINGS: [Setting; 15] = [
     setting("request_timeout", "30", "Seconds until a request is given up with 503."),
     setting("shutdown_timeout", "10", "Seconds open requests get to finish when the server stops."),
     setting(
+        "rate_limit",
+        "100",
+        "Requests over the API each second, over time, of one token, person or unknown address; 0 for no limit.",
+    ),
+    setting("rate_burst", "2000", "Requests over the API that may come at once before rate_limit counts."),
+    setting(
         "sign_in_attempts",
         "10",
         "Attempts to sign in to one account each minute; an address gets four times as many.",
@@ -75,6 +81,9 @@ pub struct Settings {
     pub import_limit: usize,
     pub request_timeout: Duration,
     pub shutdown_timeout: Duration,
+    /// Absent for no limit.
+    pub rate_limit: Option<NonZeroU32>,
+    pub rate_burst: NonZeroU32,
     pub sign_in_attempts: NonZeroU32,
     pub log: String,
 }
@@ -197,6 +206,8 @@ impl Settings {
             import_limit: said.number::<NonZeroU32>("import_limit")?.get() as usize,
             request_timeout: seconds("request_timeout")?,
             shutdown_timeout: seconds("shutdown_timeout")?,
+            rate_limit: NonZeroU32::new(said.read("rate_limit", |text| text.parse().ok(), "a whole number")?),
+            rate_burst: said.number("rate_burst")?,
             sign_in_attempts: said.number("sign_in_attempts")?,
             log: said.read("log", filter, "a tracing filter such as info,kontor=debug")?,
         })

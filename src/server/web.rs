@@ -1,11 +1,11 @@
 //! Everything that is about leptos_axum: who is asking, the guard before pages, server functions, and forms of people
 //! without JavaScript.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LINK, LOCATION,
 };
@@ -26,6 +26,7 @@ use tower_sessions::Session;
 use super::AppState;
 use super::answer::{RequestId, SERVER_FN_ERROR, wants_page};
 use super::database::Database;
+use super::limits::{self, Who};
 use crate::access::gate::{Access, Actor, Caller, Door, Permission};
 use crate::access::{Me, session, token};
 use crate::base::error::Code;
@@ -44,23 +45,45 @@ pub const THEME_COOKIE: &str = "kontor_theme";
 /// The component that draws a whole document.
 pub type Shell<V> = fn() -> V;
 
-/// Finds out who is asking: by bearer token, else by session.
+/// Finds out who is asking: by bearer token, else by session. Over the API their requests are counted.
 pub async fn identify(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match caller(&state, &parts).await {
-        Ok(caller) => {
+    let api = is_api(parts.uri.path());
+    let caller = caller(&state, &parts).await;
+    let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
+    let standing = match api {
+        true => state.limits.count(&Who::of(actor, limits::address(&parts, state.settings.trust_forwarded))),
+        false => Ok(None),
+    };
+    let (mut response, standing) = match (standing, caller) {
+        (Err(error), _) => (error.into_response(), state.limits.empty()),
+        (Ok(standing), Err(error)) => (error.into_response(), standing),
+        (Ok(standing), Ok(caller)) => {
             parts.extensions.insert(Arc::new(caller));
-            next.run(Request::from_parts(parts, body)).await
+            (next.run(Request::from_parts(parts, body)).await, standing)
         }
-        Err(error) => error.into_response(),
+    };
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
     }
+    response
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
 }
 
 async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
     let request_id = request.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
-    let path = request.uri.path();
-    let door = if path == "/api" || path.starts_with("/api/") { Door::Api } else { Door::Web };
-    let nobody = Caller { actor: Actor::Anonymous, door, request_id, permissions: Vec::new(), requires_version: false };
+    let door = if is_api(request.uri.path()) { Door::Api } else { Door::Web };
+    let nobody = Caller {
+        actor: Actor::Anonymous,
+        door,
+        request_id,
+        permissions: Vec::new(),
+        requires_version: false,
+        claim: None,
+    };
     if let Some(header) = request.headers.get(AUTHORIZATION) {
         let bearer = match secret(header) {
             Some(secret) => token::Entity::bearer(&state.database, secret).await?,
@@ -150,13 +173,7 @@ pub fn part<T: Clone + Send + Sync + 'static>() -> Result<T> {
 
 /// The address of whoever sent the request a server function answers.
 pub fn address(trust_forwarded: bool) -> IpAddr {
-    let forwarded = || {
-        let parts = use_context::<Parts>()?;
-        let chain = parts.headers.get("x-forwarded-for")?.to_str().ok()?;
-        chain.rsplit(',').next()?.trim().parse().ok()
-    };
-    let direct = || part::<ConnectInfo<SocketAddr>>().ok().map(|info| info.0.ip());
-    (if trust_forwarded { forwarded() } else { None }).or_else(direct).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    use_context::<Parts>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |parts| limits::address(&parts, trust_forwarded))
 }
 
 /// Sends the person to another page after a server function: 303 without JavaScript, client navigation with it.

@@ -371,6 +371,7 @@ pub fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Err
             let (control, mode) = match kind {
                 Kind::Email => ("email", "email"),
                 Kind::Date => ("date", "none"),
+                Kind::Moment => ("text", "none"),
                 Kind::Whole { .. } | Kind::Reference(_) => ("text", "numeric"),
                 Kind::Money | Kind::UnitPrice | Kind::Percent | Kind::Quantity => ("text", "decimal"),
                 _ => ("text", "text"),

@@ -144,7 +144,10 @@ both! {
     }
 
     async fn the_answer_is_json_or_nothing(app) {
-        app.call(As::Staff, "GET", "/api/customers", &[("accept", "text/csv")], Body::empty()).await.expect(406);
+        app.call(As::Staff, "GET", "/api/customers", &[("accept", "application/xml")], Body::empty()).await.expect(406);
+        app.customer("Bob").await;
+        app.call(As::Staff, "GET", "/api/customers/1/", &[("accept", "text/csv")], Body::empty()).await.expect(406);
+        app.call(As::Staff, "GET", "/api/customers/", &[("accept", "text/csv")], Body::empty()).await.expect(200);
         app.call(As::Staff, "GET", "/api/customers", &[("accept", "application/*;q=0.5")], Body::empty()).await.expect(200);
     }
 

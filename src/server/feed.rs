@@ -1,0 +1,262 @@
+//! `GET /api/events/`: every change, in the order in which it was committed, so that a script can follow along and miss none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query,
+};
+use sea_query::{Alias, Expr, ExprTrait, Order};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::AppState;
+use super::database::Database;
+use crate::access::gate::{Actor, Caller};
+use crate::access::holds;
+use crate::base::form::nearest;
+use crate::base::time::Moment;
+use crate::base::time::stored::Timestamp;
+use crate::base::{Error, Result};
+use crate::history::entity::{Column, Entity};
+
+/// The longest a request waits for an event, in seconds.
+const MAX_WAIT: u64 = 30;
+/// How often a waiting request looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Events of one answer when nothing is said, and at most.
+const PAGE: u64 = 100;
+const MAX_PAGE: u64 = 1_000;
+/// How many events get their place at once.
+const PLACED: u32 = 10_000;
+/// The lock under which places are handed out on PostgreSQL: `events` in ASCII.
+const PLACES: i64 = 0x6576_656e_7473;
+
+/// A resource whose events can be followed.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    pub name: &'static str,
+    pub singular: &'static str,
+    /// What one must hold to see its records.
+    pub permission: String,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    place: i64,
+    at: Timestamp,
+    actor_kind: String,
+    actor_name: String,
+    door: String,
+    request_id: String,
+    resource: String,
+    record_id: i64,
+    command: String,
+    reason: Option<String>,
+    version_before: Option<i64>,
+    version_after: Option<i64>,
+    changes: Value,
+}
+
+/// An event as it is answered.
+#[derive(Debug, Serialize)]
+struct Told {
+    id: i64,
+    at: Moment,
+    resource: String,
+    record: i64,
+    command: String,
+    reason: Option<String>,
+    version_before: Option<i64>,
+    version_after: Option<i64>,
+    changes: Value,
+    actor: Value,
+    door: String,
+    request_id: String,
+}
+
+impl From<Row> for Told {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.place,
+            at: row.at.into(),
+            resource: row.resource,
+            record: row.record_id,
+            command: row.command,
+            reason: row.reason,
+            version_before: row.version_before,
+            version_after: row.version_after,
+            changes: row.changes,
+            actor: json!({ "kind": row.actor_kind, "name": row.actor_name }),
+            door: row.door,
+            request_id: row.request_id,
+        }
+    }
+}
+
+/// What a follower asks for.
+#[derive(Debug, Default)]
+struct Asked {
+    after: i64,
+    resource: Option<String>,
+    wait: u64,
+    page_size: u64,
+}
+
+impl Asked {
+    fn parse(query: &str) -> Result<Self> {
+        let mut asked = Self { page_size: PAGE, ..Self::default() };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let number = |least: u64, most: u64| match value.parse::<u64>() {
+                Ok(number) if (least..=most).contains(&number) => Ok(number),
+                _ => Err(Error::field(&*name, format!("Enter a whole number from {least} to {most}."))),
+            };
+            match &*name {
+                "after" => asked.after = number(0, i64::MAX.unsigned_abs())?.try_into().unwrap_or(i64::MAX),
+                "wait" => asked.wait = number(0, MAX_WAIT)?,
+                "page_size" => asked.page_size = number(1, MAX_PAGE)?,
+                "resource" => asked.resource = Some(value.into_owned()),
+                other => {
+                    let hint = nearest(other, ["after", "wait", "page_size", "resource"].into_iter())
+                        .map_or(String::new(), |near| format!(" Did you mean {near}?"));
+                    let other: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
+                    return Err(Error::field(other, format!("There is no such parameter.{hint}")));
+                }
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// The resources of the question that the caller may see.
+fn visible(followed: &[Followed], caller: &Caller, resource: Option<&str>) -> Result<Vec<&'static str>> {
+    if let Some(resource) = resource {
+        let known = followed.iter().find(|known| known.name == resource || known.singular == resource);
+        let known = known.ok_or_else(|| {
+            let names = followed.iter().map(|known| known.name).collect::<Vec<_>>().join(", ");
+            Error::field("resource", format!("Choose one of {names}."))
+        })?;
+        if !holds(&caller.permissions, &known.permission) {
+            return Err(Error::forbidden(&known.permission));
+        }
+        return Ok(vec![known.name]);
+    }
+    let seen = followed.iter().filter(|known| holds(&caller.permissions, &known.permission));
+    let seen: Vec<_> = seen.map(|known| known.name).collect();
+    match (seen.is_empty(), &caller.actor) {
+        (false, _) => Ok(seen),
+        (true, Actor::Anonymous) => Err(Error::unauthenticated()),
+        (true, _) => Err(Error::forbidden(followed.first().map_or("", |known| &known.permission))),
+    }
+}
+
+/// Answers with the events after one, or waits for the next.
+pub async fn events(
+    State(state): State<AppState>,
+    Extension(followed): Extension<Arc<[Followed]>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>> {
+    let asked = Asked::parse(query.as_deref().unwrap_or_default())?;
+    let resources = visible(&followed, &caller, asked.resource.as_deref())?;
+    // Left with time to answer before the request is given up.
+    let patience = state.settings.request_timeout.saturating_sub(Duration::from_secs(1));
+    let until = Instant::now() + patience.min(Duration::from_secs(asked.wait));
+    let told = loop {
+        let told = read(&state.database, &asked, &resources).await?;
+        if !told.is_empty() || Instant::now() >= until {
+            break told;
+        }
+        sleep(LOOK_EVERY.min(until - Instant::now())).await;
+    };
+    let last = told.last().map_or(asked.after, |event| event.id);
+    Ok(Json(json!({ "last": last, "results": told })))
+}
+
+async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) -> Result<Vec<Told>> {
+    let reader = database.reader();
+    let place = if reader.get_database_backend() == DbBackend::Postgres {
+        place_events(database).await?;
+        Expr::col((Entity, Alias::new("place")))
+    } else {
+        Expr::col((Entity, Column::Id))
+    };
+    let select = Entity::find()
+        .expr_as(place.clone(), "place")
+        .filter(place.clone().gt(asked.after))
+        .filter(Expr::col((Entity, Column::Resource)).is_in(resources.iter().copied()))
+        .order_by(place, Order::Asc)
+        .limit(asked.page_size);
+    tracing::trace!(sql = %select.build(reader.get_database_backend()), "following");
+    Ok(select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect())
+}
+
+/// Gives every event that was committed its place, after all that have one. Whoever commits later comes later.
+async fn place_events(database: &Database) -> Result<()> {
+    let unplaced = database.reader().query_one_raw(sea_orm::Statement::from_string(
+        DbBackend::Postgres,
+        "SELECT 1 FROM events WHERE place IS NULL LIMIT 1",
+    ));
+    if unplaced.await?.is_none() {
+        return Ok(());
+    }
+    loop {
+        let transaction = database.write().await?;
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({PLACES})")).await?;
+        let placed = transaction
+            .execute_unprepared(&format!(
+                "UPDATE events SET place = placed.place FROM ( \
+                   SELECT id, (SELECT COALESCE(MAX(place), 0) FROM events) + ROW_NUMBER() OVER (ORDER BY id) AS place \
+                   FROM events WHERE place IS NULL ORDER BY id LIMIT {PLACED} \
+                 ) AS placed WHERE events.id = placed.id"
+            ))
+            .await?;
+        transaction.commit().await?;
+        if placed.rows_affected() < u64::from(PLACED) {
+            return Ok(());
+        }
+    }
+}
+
+/// The description of the operation, and of what it answers with.
+pub fn description(followed: &[Followed]) -> Value {
+    let names: Vec<_> = followed.iter().map(|known| known.name).collect();
+    let parameter = |name: &str, meaning: &str, schema: Value| json!({ "name": name, "in": "query", "description": meaning, "schema": schema });
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer", "format": "int64" });
+    let version = json!({ "type": ["integer", "null"], "format": "int64" });
+    let event = json!({
+        "type": "object",
+        "required": ["id", "at", "resource", "record", "command", "changes", "actor", "door", "request_id"],
+        "properties": {
+            "id": { "type": "integer", "format": "int64", "description": "The place in the log; later events have larger ones." },
+            "at": { "type": "string", "format": "date-time" },
+            "resource": { "type": "string", "enum": names }, "record": number,
+            "command": { "type": "string", "description": "`create`, `change`, `delete`, or a command of the resource." },
+            "reason": { "type": ["string", "null"] }, "version_before": version, "version_after": version,
+            "changes": { "type": "object", "description": "Field to [before, after]." },
+            "actor": { "type": "object", "properties": { "kind": text, "name": text } },
+            "door": text, "request_id": text,
+        },
+    });
+    json!({ "get": {
+        "tags": ["events"], "operationId": "events.list", "summary": "Follow every change",
+        "description": "Events in the order in which they were committed, none left out: ask again with `after` set to the `last` of the answer \
+                        before. With `wait` the answer comes as soon as there is an event. Only of resources the caller may view.",
+        "parameters": [
+            parameter("after", "The last event that is known.", json!({ "type": "integer", "format": "int64", "minimum": 0, "default": 0 })),
+            parameter("resource", "Only events of these records.", json!({ "type": "string", "enum": names })),
+            parameter("wait", "Seconds to wait for an event when there is none.", json!({ "type": "integer", "minimum": 0, "maximum": MAX_WAIT, "default": 0 })),
+            parameter("page_size", "The most events of an answer.", json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE })),
+        ],
+        "responses": { "200": { "description": "The next events.", "content": { "application/json": { "schema": {
+            "type": "object", "required": ["last", "results"],
+            "properties": { "last": number, "results": { "type": "array", "items": event } },
+        } } } } },
+    } })
+}

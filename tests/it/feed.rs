@@ -1,0 +1,106 @@
+//! Following every change over REST.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::both;
+use crate::support::{As, TestApp};
+
+async fn after(app: &TestApp, last: i64, more: &str) -> (i64, Vec<Value>) {
+    let told = app.get(As::Viewer, &format!("/api/events/?after={last}{more}")).await.expect(200).json();
+    (told["last"].as_i64().unwrap(), told["results"].as_array().unwrap().clone())
+}
+
+both! {
+    async fn events_are_told_in_order_with_what_changed(app) {
+        let customer = app.customer("Bob").await;
+        let path = format!("/api/customers/{}/", customer["id"]);
+        app.json(As::Staff, "PATCH", &path, json!({ "name": "Rob" })).await.expect(200);
+        app.product("A", "1.00").await;
+        let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+        app.act(As::Staff, &order, "cancel", json!({ "reason": "twice" })).await.expect(200);
+        let (last, events) = after(app, 0, "").await;
+        let said: Vec<_> = events.iter().map(|event| format!("{} {}", event["resource"].as_str().unwrap(), event["command"].as_str().unwrap())).collect();
+        assert_eq!(said, ["customers create", "customers change", "products create", "orders create", "orders cancel"]);
+        assert_eq!(events[1]["changes"], json!({ "name": ["Bob", "Rob"] }));
+        assert_eq!((events[1]["version_before"].clone(), events[1]["version_after"].clone()), (json!(1), json!(2)));
+        assert_eq!(events[4]["reason"], "twice");
+        assert_eq!((events[4]["door"].clone(), events[4]["record"].clone()), (json!("api"), order["id"].clone()));
+        assert_eq!(last, events[4]["id"].as_i64().unwrap());
+        assert_eq!(after(app, last, "").await, (last, Vec::new()));
+        let (_, rest) = after(app, events[1]["id"].as_i64().unwrap(), "&page_size=1").await;
+        assert_eq!(rest, [events[2].clone()]);
+        for resource in ["orders", "order"] {
+            let (_, of_orders) = after(app, 0, &format!("&resource={resource}")).await;
+            assert_eq!(of_orders, events[3..]);
+        }
+    }
+
+    async fn only_what_one_may_see_is_told(app) {
+        app.customer("Bob").await;
+        app.product("A", "1.00").await;
+        let told = app.get(As::Scoped, "/api/events/").await.expect(200).json();
+        assert_eq!(told["results"].as_array().unwrap().len(), 1);
+        assert_eq!(told["results"][0]["resource"], "products");
+        let refused = app.get(As::Scoped, "/api/events/?resource=customers").await.expect(403);
+        assert!(refused.body.contains("customers.view"));
+        app.get(As::Anonymous, "/api/events/").await.expect(401);
+        let blind = app.bearer(&["records.import"]).await;
+        app.call(As::Anonymous, "GET", "/api/events/", &[("authorization", blind.as_str())], "").await.expect(403);
+        for (query, field, said) in [
+            ("after=x", "after", "whole number"), ("wait=31", "wait", "from 0 to 30"), ("page_size=0", "page_size", "from 1"),
+            ("resource=users", "resource", "Choose one of"), ("afer=1", "afer", "Did you mean after?"),
+        ] {
+            let refused = app.get(As::Viewer, &format!("/api/events/?{query}")).await.expect(400);
+            assert!(refused.at(field).contains(said), "{query}: {}", refused.body);
+        }
+    }
+
+    async fn who_waits_is_told_at_once(app) {
+        app.customer("Bob").await;
+        let (last, _) = after(app, 0, "").await;
+        let waiting = async {
+            let (_, told) = after(app, last, "&wait=20").await;
+            told.len()
+        };
+        let writing = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            app.customer("Late").await;
+        };
+        let (told, ()) = tokio::time::timeout(Duration::from_secs(15), async { futures::join!(waiting, writing) }).await.unwrap();
+        assert_eq!(told, 1);
+    }
+
+    async fn a_follower_misses_nothing_while_sixteen_write(app) {
+        for number in 0..8 {
+            app.customer(&format!("C {number}")).await;
+        }
+        let writer = async |writer: i64| {
+            for round in 0..8 {
+                let id = 1 + (writer + round) % 8;
+                app.json(As::Staff, "PATCH", &format!("/api/customers/{id}/"), json!({ "notes": format!("{writer}-{round}") })).await;
+                app.customer(&format!("N {writer}-{round}")).await;
+            }
+        };
+        let follower = async {
+            let (mut last, mut seen, mut quiet) = (0, Vec::new(), 0);
+            while quiet < 3 {
+                let (to, events) = after(app, last, "&page_size=7&wait=1").await;
+                quiet = if events.is_empty() { quiet + 1 } else { 0 };
+                assert!(events.iter().all(|event| event["id"].as_i64().unwrap() > last));
+                (last, seen) = (to, [seen, events].concat());
+            }
+            seen
+        };
+        let (seen, _) = futures::join!(follower, futures::future::join_all((0..16).map(writer)));
+        assert_eq!(i64::try_from(seen.len()).unwrap(), app.rows("events WHERE resource = 'customers'").await);
+        let mut versions: BTreeMap<i64, i64> = BTreeMap::new();
+        for event in &seen {
+            let version = versions.entry(event["record"].as_i64().unwrap()).or_default();
+            assert_eq!(event["version_before"].as_i64().unwrap_or_default(), *version, "out of order");
+            *version = event["version_after"].as_i64().unwrap();
+        }
+    }
+}
