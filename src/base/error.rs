@@ -47,6 +47,25 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every kind, in the order of their statuses.
+    pub const ALL: [Self; 15] = [
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::Conflict,
+        Self::Stale,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::KeyReused,
+        Self::PreconditionRequired,
+        Self::TooManyRequests,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
     /// The HTTP status of this kind of refusal.
     pub const fn status(self) -> u16 {
         match self {

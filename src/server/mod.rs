@@ -4,6 +4,7 @@ pub mod answer;
 pub mod batch;
 pub mod calls;
 pub mod database;
+pub mod docs;
 pub mod export;
 pub mod feed;
 pub mod idempotency;

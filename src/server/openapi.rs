@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -391,15 +392,24 @@ fn problem_schema() -> Value {
     })
 }
 
-/// The page that shows the document, with assets of our own.
+/// The guide, and the explorer with assets of our own.
 pub fn pages() -> Router<AppState> {
     let config = Arc::new(Config::from("/api/openapi.json"));
     let asset =
         move |path: Option<Path<String>>| async move { docs(path.map_or_else(String::new, |path| path.0), config) };
     Router::new()
         .route("/api/docs", get(|| async { Redirect::to("/api/docs/") }))
-        .route("/api/docs/", get(asset.clone()))
-        .route("/api/docs/{*file}", get(asset))
+        .route("/api/docs/", get(guide))
+        .route("/api/docs/explorer", get(|| async { Redirect::to("/api/docs/explorer/") }))
+        .route("/api/docs/explorer/", get(asset.clone()))
+        .route("/api/docs/explorer/{*file}", get(asset))
+}
+
+/// The page a newcomer works from.
+async fn guide(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let page = super::docs::page(&state.document, &super::rest::origin(&headers, &state.settings), &state.site.css);
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)], page).into_response()
 }
 
 fn docs(file: String, config: Arc<Config<'static>>) -> Response {
