@@ -315,6 +315,7 @@ impl Desk<'_> {
             .env("KONTOR_DATABASE_URL", self.url)
             .env("KONTOR_SITE_DIR", &self.bench.site)
             .env("KONTOR_SIGN_IN_ATTEMPTS", "1000")
+            .env("KONTOR_RATE_LIMIT", "0")
             .env("KONTOR_LOG", "warn");
         command
     }

@@ -139,6 +139,8 @@ for (const scheme of ["light", "dark"] as const) {
       await page.getByRole("button", { name: "Import", exact: true }).click();
       await expect(page.getByRole("heading", { name: "Imported" })).toBeVisible();
       await inspect("/import, done");
+      // What was imported has no category.
+      await check("/products?search=AXE");
     });
   }
 }

@@ -14,7 +14,7 @@ use crate::import;
 use crate::orders::pages::{OrderRoutes, OrdersOf};
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::search::SearchPage;
-use crate::ui::context::{PageProblem, Theme};
+use crate::ui::context::{Origin, PageProblem, Theme};
 use crate::ui::frame::{Entry, Frame};
 use crate::ui::icon::Shape;
 use crate::ui::problem::{Problem, ProblemPage};
@@ -55,8 +55,6 @@ pub fn App() -> impl IntoView {
                 </ParentRoute>
             </Routes>
         </Router>
-        // After the pages: it blanks the document's title until one of them has given its own, which may take a while.
-        <Title formatter=document_title />
     }
     .into_any()
 }
@@ -64,11 +62,12 @@ pub fn App() -> impl IntoView {
 /// The frame, with who is signed in for every page below it.
 #[component]
 fn Layout() -> impl IntoView {
-    let (me, theme) = SharedValue::new(|| {
+    let (me, theme, origin) = SharedValue::new(|| {
         let theme = use_context::<Theme>().unwrap_or_default();
-        (use_context::<Me>(), theme.name().to_owned())
+        (use_context::<Me>(), theme.name().to_owned(), use_context::<Origin>().unwrap_or_default().0)
     })
     .into_inner();
+    provide_context(Origin(origin));
     let me = me.unwrap_or_else(|| Me { name: String::new(), email: String::new(), permissions: Vec::new() });
     provide_context(me.clone());
     view! {

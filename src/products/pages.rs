@@ -33,12 +33,15 @@ pub static PAGES: Pages = Pages {
             cell: |row| {
                 let category = row.text("category");
                 let href = ListQuery::default().filtered("category", &category).href(LISTING.path);
-                view! {
-                    <a class="over" href=href>
-                        <bdi>{category}</bdi>
-                    </a>
-                }
-                .into_any()
+                (!category.is_empty())
+                    .then(|| {
+                        view! {
+                            <a class="over" href=href>
+                                <bdi>{category}</bdi>
+                            </a>
+                        }
+                    })
+                    .into_any()
             },
         },
         Column { order: "", label: "Unit", class: "opt", cell: |row| row.text("unit").into_any() },

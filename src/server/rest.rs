@@ -23,6 +23,7 @@ use super::export::{export, sparse};
 use super::feed::{self, Followed};
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
+use super::settings::Settings;
 use crate::access::gate::Access;
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
@@ -353,16 +354,21 @@ impl Base {
     }
 }
 
+/// The scheme and host people use, without a slash at the end: the setting, else what the request was sent to.
+pub fn origin(headers: &HeaderMap, settings: &Settings) -> String {
+    settings.public_url.clone().unwrap_or_else(|| {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+        host.map_or_else(String::new, |host| format!("http://{host}"))
+    })
+}
+
 impl FromRequestParts<AppState> for Base {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path()).to_owned();
-        let origin = state.settings.public_url.clone().unwrap_or_else(|| {
-            let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-            let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
-            host.map_or_else(String::new, |host| format!("http://{host}"))
-        });
+        let origin = origin(&parts.headers, &state.settings);
         Ok(Self { origin, path })
     }
 }

@@ -33,7 +33,7 @@ use crate::base::error::Code;
 use crate::base::form::Typed;
 use crate::base::listing::encoded;
 use crate::base::{Error, Result};
-use crate::ui::context::{Announce, FailedForm, PageProblem, SetStatus, Theme};
+use crate::ui::context::{Announce, FailedForm, Origin, PageProblem, SetStatus, Theme};
 
 /// Where people sign in.
 pub const SIGN_IN: &str = "/sign-in";
@@ -202,6 +202,7 @@ fn provide(state: &AppState) {
     provide_context(state.database.clone());
     let Some(parts) = use_context::<Parts>() else { return };
     provide_context(theme(&parts.headers));
+    provide_context(Origin(super::rest::origin(&parts.headers, &state.settings)));
     if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
         provide_context(Arc::clone(caller));
         if let Actor::User { name, email, .. } = &caller.actor {

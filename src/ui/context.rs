@@ -49,6 +49,10 @@ pub struct PageProblem {
     pub request_id: String,
 }
 
+/// The address people use, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin(pub String);
+
 /// Tells the browser which chunk of code the page that is being drawn needs.
 #[derive(Clone)]
 pub struct Announce(Arc<dyn Fn(&str) + Send + Sync>);

@@ -7,11 +7,12 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 
+use super::context::Origin;
 use super::form::fields;
 use super::icon::{Icon, Shape};
 use super::problem::Problem;
 use super::records::Pages;
-use crate::base::listing::{ListQuery, Page, encoded};
+use crate::base::listing::{Format, ListQuery, PAGE_SIZE, Page, encoded};
 use crate::base::money::grouped;
 use crate::base::record::Row;
 
@@ -354,6 +355,38 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
     }
 }
 
+/// The ways to take the list along: a file with all its rows, or the call that asks the API for what is shown.
+#[component]
+fn Take(path: &'static str, query: ListQuery) -> impl IntoView {
+    let origin = use_context::<Origin>().unwrap_or_default().0;
+    let api = format!("/api{path}/");
+    let file = ListQuery { format: Some(Format::Csv), page: 1, page_size: PAGE_SIZE, ..query.clone() }.href(&api);
+    let call = format!("curl -H \"Authorization: Bearer $KONTOR_TOKEN\" '{origin}{}'", query.href(&api));
+    let text = call.clone();
+    let copied = RwSignal::new(false);
+    let copy = move |_| {
+        // Without leave to write to the clipboard the text is still there to be selected.
+        let _ = window().navigator().clipboard().write_text(&text);
+        copied.set(true);
+    };
+    view! {
+        <span class="take">
+            <a class="btn quiet" href=file download="" rel="external">
+                "Export CSV"
+            </a>
+            <details>
+                <summary class="btn quiet">"Copy as curl"</summary>
+                <div class="call">
+                    <code>{call}</code>
+                    <button class="btn needs-script" type="button" on:click=copy>
+                        {move || if copied.get() { "Copied" } else { "Copy" }}
+                    </button>
+                </div>
+            </details>
+        </span>
+    }
+}
+
 #[component]
 fn Pager(path: &'static str, query: ListQuery, count: u64, shown: u64) -> impl IntoView {
     let first = query.offset() + 1;
@@ -363,6 +396,7 @@ fn Pager(path: &'static str, query: ListQuery, count: u64, shown: u64) -> impl I
     view! {
         <div class="pager">
             <span>{format!("{first}–{last} of {count}")}</span>
+            <Take path query=query.clone() />
             <nav aria-label="Pages">
                 {previous
                     .map(|href| {
