@@ -95,6 +95,7 @@ for (const scheme of ["light", "dark"] as const) {
       for (const path of [
         "/orders",
         "/orders?status=placed&order_date__gte=2020-01-01",
+        "/api/docs/",
         "/orders/new",
         "/orders/1",
         "/orders/1/print",

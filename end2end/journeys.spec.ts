@@ -187,5 +187,7 @@ test("the API's documentation is readable", async ({ page, js }) => {
   test.skip(!js, "Swagger UI is a program; the document itself is plain JSON");
   await signIn(page, js);
   await page.goto("/api/docs/");
+  await expect(page.getByRole("heading", { name: "The first call" })).toBeVisible();
+  await page.getByRole("link", { name: "explorer" }).click();
   await expect(page.getByText("/api/customers/", { exact: true }).first()).toBeVisible();
 });

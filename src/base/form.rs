@@ -116,7 +116,7 @@ impl Field {
     }
 
     /// What a value of this field is when nothing was said about it.
-    fn blank(&self) -> Value {
+    pub fn blank(&self) -> Value {
         match self.kind {
             Kind::Flag { default } => Value::Bool(default),
             Kind::Percent | Kind::UnitPrice if self.required && !self.suggested.is_empty() => self.suggested.into(),

@@ -16,7 +16,7 @@ use crate::base::error::Code;
 use crate::base::form::{Field, Input, Kind, checked};
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::openapi::{field_schema, idempotency_key, input_schema, operation};
+use crate::server::openapi::{field_schema, idempotency_key, input_schema, need_any, operation};
 use crate::server::record::{Described, View};
 use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, tagged};
 
@@ -93,6 +93,9 @@ fn amount(description: &str) -> Value {
     json!({ "type": "string", "readOnly": true, "description": description, "examples": ["1284.50"] })
 }
 
+/// What names the product of a new line.
+const NAMING: &[&str] = &["product", "sku"];
+
 /// What the description of an order says beyond its table of rules.
 pub(super) fn described() -> Described {
     let text = |description: &str| json!({ "type": "string", "readOnly": true, "description": description });
@@ -112,7 +115,8 @@ pub(super) fn described() -> Described {
         "items": { "type": "array", "readOnly": true, "items": { "$ref": "#/components/schemas/OrderItem" },
                    "description": "In a list only with `expand=items`." },
     });
-    let item = input_schema(ItemInput::FIELDS, true, Map::new());
+    let mut item = input_schema(ItemInput::FIELDS, true, Map::new());
+    need_any(&mut item, NAMING);
     let mut changed = input_schema(ItemInput::FIELDS, false, Map::new());
     changed["required"] = json!(["id"]);
     let written = json!({
@@ -127,7 +131,7 @@ pub(super) fn described() -> Described {
                        } },
                    ] },
     });
-    Described { read: object(read), single: vec!["items"], written: object(written), without_times: false }
+    Described { read: object(read), single: vec!["items"], written: object(written), ..Described::default() }
 }
 
 /// What the description of an order item says beyond its table of rules.
@@ -142,7 +146,7 @@ pub(super) fn described_item() -> Described {
         "tax": amount("The line's share of the tax of its rate."),
         "total": amount("net + tax."),
     });
-    Described { read: object(read), without_times: true, ..Described::default() }
+    Described { read: object(read), any_of: NAMING, without_times: true, ..Described::default() }
 }
 
 /// The descriptions of the commands, by path.

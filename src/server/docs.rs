@@ -215,7 +215,8 @@ fn example(document: &Value, schema: &Value, depth: usize) -> Value {
     {
         return constant.clone();
     }
-    if let Some(first) = schema["oneOf"].get(0).or_else(|| schema["anyOf"].get(0)) {
+    let alternatives = schema["oneOf"].get(0).or_else(|| schema["anyOf"].get(0));
+    if let Some(first) = alternatives.filter(|_| schema.get("properties").is_none()) {
         return example(document, first, depth);
     }
     let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str()).unwrap_or_default();
@@ -227,7 +228,8 @@ fn example(document: &Value, schema: &Value, depth: usize) -> Value {
             let few = properties.into_iter().flatten().enumerate().filter(|(index, (name, schema))| {
                 let chosen = required.is_empty() && *index == 0;
                 let lines = depth == 0 && name.as_str() == "items" && schema.get("anyOf").is_some();
-                required.contains(&name.as_str()) || chosen || lines
+                let needed = alternatives.is_some_and(|first| first["required"][0] == **name);
+                required.contains(&name.as_str()) || chosen || lines || needed
             });
             few.map(|(_, (name, schema))| (name.clone(), example(document, schema, depth + 1))).collect()
         }

@@ -41,7 +41,10 @@ impl Document {
         let described = R::described();
         self.schemas.insert(schema.clone(), read_schema(R::Input::FIELDS, &described));
         for (kind, whole) in [("Input", true), ("Patch", false)] {
-            let schema_of_kind = input_schema(R::Input::FIELDS, whole, described.written.clone());
+            let mut schema_of_kind = input_schema(R::Input::FIELDS, whole, described.written.clone());
+            if whole {
+                need_any(&mut schema_of_kind, described.any_of);
+            }
             self.schemas.insert(format!("{schema}{kind}"), schema_of_kind);
         }
         self.schemas.insert(format!("{schema}Page"), page_schema(&schema));
@@ -335,12 +338,19 @@ pub fn input_schema(fields: &[Field], whole: bool, more: Map<String, Value>) -> 
     let own = fields.iter().map(|field| (field.name.to_owned(), field_schema(field)));
     let properties: Map<String, Value> = own.chain(more).collect();
     let required: Vec<_> =
-        fields.iter().filter(|field| field.required && field.suggested.is_empty()).map(|field| field.name).collect();
+        fields.iter().filter(|field| field.required && field.blank().is_null()).map(|field| field.name).collect();
     let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
     if whole {
         schema["required"] = json!(required);
     }
     schema
+}
+
+/// Says that at least one of these properties must be there.
+pub fn need_any(schema: &mut Value, names: &[&str]) {
+    if !names.is_empty() {
+        schema["anyOf"] = names.iter().map(|name| json!({ "required": [name] })).collect();
+    }
 }
 
 fn read_schema(fields: &[Field], described: &Described) -> Value {

@@ -106,6 +106,8 @@ pub struct Described {
     pub single: Vec<&'static str>,
     /// Of an input.
     pub written: Map<String, Json>,
+    /// Fields of the input of which a new record needs at least one.
+    pub any_of: &'static [&'static str],
     /// Whether a record says nothing of when it was made and changed.
     pub without_times: bool,
 }

@@ -26,12 +26,52 @@ both! {
         let served = app.get(As::Viewer, "/api/openapi.json").await.expect(200).json();
         assert_eq!(served, kontor::house::api().document());
         app.get(As::Viewer, "/api/v1/openapi.json").await.expect(200);
-        let page = app.get(As::Viewer, "/api/docs/").await.expect(200);
+        let page = app.get(As::Viewer, "/api/docs/explorer/").await.expect(200);
         assert!(page.body.contains("swagger-ui") && !page.body.contains("https://"));
         for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js"] {
-            app.get(As::Viewer, &format!("/api/docs/{file}")).await.expect(200);
+            app.get(As::Viewer, &format!("/api/docs/explorer/{file}")).await.expect(200);
         }
-        app.get(As::Viewer, "/api/docs/nothing.js").await.expect(404);
+        app.get(As::Viewer, "/api/docs/explorer/nothing.js").await.expect(404);
+    }
+
+    async fn the_guide_names_every_operation_and_every_refusal(app) {
+        let guide = app.get(As::Viewer, "/api/docs/").await.expect(200);
+        assert_eq!(guide.header("content-type"), "text/html; charset=utf-8");
+        for item in kontor::house::api().document()["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values().filter_map(|operation| operation.get("operationId")) {
+                assert!(guide.body.contains(&format!("id=\"{}\"", operation.as_str().unwrap())), "{operation}");
+            }
+        }
+        // The type of a problem leads to its explanation.
+        let refused = app.get(As::Viewer, "/api/customers/?nothing=1").await.expect(400).json();
+        let (page, anchor) = refused["type"].as_str().unwrap().split_once('#').unwrap();
+        assert!(page == "/api/docs/" && guide.body.contains(&format!("id=\"{anchor}\"")));
+        for code in kontor::base::error::Code::ALL {
+            assert!(guide.body.contains(&format!("<dt id=\"{}\">", code.name())), "{code:?}");
+        }
+        assert!(guide.body.contains("&#x27;http://kontor.example/api/customers/") || guide.body.contains("'http://kontor.example/api/customers/"));
+    }
+
+    async fn the_examples_of_the_guide_are_carried_out_as_shown(app) {
+        let customer = app.customer("First").await;
+        app.product("FIRST", "1.00").await;
+        app.product("SECOND", "1.00").await;
+        app.order(&customer, json!([{ "sku": "SECOND", "quantity": 1 }])).await;
+        let guide = app.get(As::Viewer, "/api/docs/").await.expect(200).body;
+        let mut carried_out = 0;
+        for id in ["customers.create", "products.create", "orders.create", "order-items.create", "customers.list", "orders.read", "orders.place",
+                   "orders.actions", "customers.patch", "customers.replace", "customers.bulk", "events.list"] {
+            let operation = guide.split(&format!("id=\"{id}\"")).nth(1).unwrap_or_else(|| panic!("{id} is missing"));
+            let shown = operation.split("<pre>").nth(1).unwrap().split("</pre>").next().unwrap();
+            let call = shown.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
+            let method = call.split("-X ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+            let body = call.split("-d '").nth(1).map(|rest| rest.split("' \\").next().unwrap().to_owned());
+            let path = call.rsplit("'http://kontor.example").next().unwrap().trim_end_matches('\'').to_owned();
+            let answer = app.call(As::Staff, &method, &path, &[("content-type", "application/json")], body.unwrap_or_default()).await;
+            assert!(answer.status.is_success(), "{id}: {call}\n{}", answer.body);
+            carried_out += 1;
+        }
+        assert_eq!(carried_out, 12);
     }
 
     async fn answers_have_the_described_shape(app) {
