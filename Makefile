@@ -63,7 +63,7 @@ test: setup style ## Everything CI checks
 bench: build ## Speed, memory and size, against the budgets
 	@scripts/setup bench
 	# With the name cargo-leptos builds under, so that nothing of it is built twice.
-	LEPTOS_OUTPUT_NAME=kontor KONTOR_DURABLE=1 KONTOR_PROGRAM="$(TARGET)/release/kontor" scripts/with-postgres \
+	LEPTOS_OUTPUT_NAME=kontor TEST_DATABASE_DURABLE=1 KONTOR_PROGRAM="$(TARGET)/release/kontor" scripts/with-postgres \
 		cargo bench --quiet --features ssr --bench desk
 
 fmt: ## Format everything

@@ -316,7 +316,8 @@ impl Desk<'_> {
             .env("KONTOR_SITE_DIR", &self.bench.site)
             .env("KONTOR_SIGN_IN_ATTEMPTS", "1000")
             .env("KONTOR_RATE_LIMIT", "0")
-            .env("KONTOR_LOG", "warn");
+            .env("KONTOR_LOG", "warn")
+            .env_remove("KONTOR_PROGRAM");
         command
     }
 
@@ -530,6 +531,10 @@ impl Server {
     }
 }
 
+/// What somebody types to find a product, and what others search among customers.
+const TYPED: [&str; 7] = ["b", "bu", "but", "butter", "oil", "rice+org", "BEV-00"];
+const SEARCHED: [&str; 6] = ["berg", "hotel", "lyon", "caf%C3%A9", "orders%40", "bakery+york"];
+
 /// Somebody who asks, in the browser and by script.
 #[derive(Clone)]
 struct Asker {
@@ -549,13 +554,18 @@ impl Asker {
         let cookie = answer.cookie.ok_or_else(|| format!("signing in was answered with {}", answer.status))?;
         Ok(Self {
             host: server.address.clone(),
-            cookie: format!("cookie: {cookie}\r\naccept: text/html\r\n"),
+            cookie: format!("cookie: {cookie}\r\n"),
             token: format!("authorization: Bearer {token}\r\n"),
         })
     }
 
     fn page(&self, path: &str) -> Request {
-        Request::new(&self.host, "GET", path, &self.cookie, "")
+        Request::new(&self.host, "GET", path, &format!("{}accept: text/html\r\n", self.cookie), "")
+    }
+
+    /// What a page asks for by script.
+    fn fetch(&self, path: &str) -> Request {
+        Request::new(&self.host, "GET", path, &format!("{}accept: application/json\r\n", self.cookie), "")
     }
 
     fn call(&self, path: &str) -> Request {
@@ -571,7 +581,6 @@ impl Asker {
     fn reads(&self, short: i64, long: i64) -> Vec<Workload> {
         let (page, call) = (|path: &str| self.page(path), |path: &str| self.call(path));
         let list = Some(2 + 1);
-        let typed = |path: &str, texts: &[&str]| texts.iter().map(|text| self.page(&format!("{path}{text}"))).collect();
         vec![
             Workload::one("customers, list page", page("/customers"), list),
             Workload::one("customers, API list", call("/api/customers/"), list),
@@ -585,15 +594,12 @@ impl Asker {
             Workload::one("order of 1,000 lines, API", call(&format!("/api/orders/{long}/")), None),
             Workload {
                 name: "products, typing ahead",
-                requests: typed("/-/orders/products?text=", &["b", "bu", "but", "butter", "oil", "rice+org", "BEV-00"]),
+                requests: TYPED.iter().map(|text| self.fetch(&format!("/-/orders/products?text={text}"))).collect(),
                 budget: None,
             },
             Workload {
                 name: "customers, search",
-                requests: typed(
-                    "/customers?search=",
-                    &["berg", "hotel", "lyon", "caf%C3%A9", "orders%40", "bakery+york"],
-                ),
+                requests: SEARCHED.iter().map(|text| page(&format!("/customers?search={text}"))).collect(),
                 budget: list,
             },
         ]
