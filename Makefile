@@ -18,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export RUSTFLAGS := --cfg erase_components
 SAY := printf '\n\033[1m── %s\033[0m\n'
 
-.PHONY: help run test check build bench setup style fmt
+.PHONY: help run test check build bench fuzz setup style fmt
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -65,6 +65,10 @@ bench: build ## Speed, memory and size, against the budgets
 	# With the name cargo-leptos builds under, so that nothing of it is built twice.
 	LEPTOS_OUTPUT_NAME=kontor TEST_DATABASE_DURABLE=1 KONTOR_PROGRAM="$(TARGET)/release/kontor" scripts/with-postgres \
 		cargo bench --quiet --features ssr --bench desk
+
+fuzz: ## Requests made up from the OpenAPI document, for FUZZ_SECONDS (600)
+	cargo build --features ssr
+	scripts/fuzz
 
 fmt: ## Format everything
 	cargo fmt --all

@@ -103,7 +103,7 @@ impl Document {
             operation("delete", "delete", format!("Delete a {singular}")),
             "",
             json!({ "204": { "description": "Gone." } }),
-            &[401, 403, 404, 409, 412, 428],
+            &[400, 401, 403, 404, 409, 412, 428],
         );
         for changed in [&mut replace, &mut patch, &mut delete] {
             changed["parameters"] = json!([header("If-Match", "The `ETag` of the version the change was decided on.")]);
@@ -274,7 +274,13 @@ fn list_parameters<R: Resource>() -> Value {
 }
 
 fn filter_parameter(prefix: &str, field: &Field, comparison: Comparison) -> Value {
-    let schema = json!({ "type": plain_type(field.kind).0 });
+    let (plain, more) = plain_type(field.kind);
+    let mut schema = json!({ "type": plain });
+    for rule in ["minimum", "maximum", "enum", "format"] {
+        if let Some(value) = more.get(rule) {
+            schema[rule] = value.clone();
+        }
+    }
     let (meaning, schema) = match comparison {
         Comparison::Exact => ("Only rows with exactly this value.", schema),
         Comparison::In => ("Only rows with one of these values, separated by commas.", json!({ "type": "string" })),
@@ -307,7 +313,11 @@ fn plain_type(kind: Kind) -> (&'static str, Value) {
         Kind::Whole { min, max } => ("integer", json!({ "minimum": min, "maximum": max })),
         Kind::Money | Kind::Percent => ("string", decimal(2)),
         Kind::UnitPrice => ("string", decimal(4)),
-        Kind::Quantity => ("string", decimal(3)),
+        Kind::Quantity => {
+            let mut above_zero = decimal(3);
+            above_zero["pattern"] = json!("^(0*[1-9]\\d*(\\.\\d{1,3})?|0+\\.(?=\\d*[1-9])\\d{1,3})$");
+            ("string", above_zero)
+        }
         Kind::Date => ("string", json!({ "format": "date", "examples": ["2026-11-24"] })),
         Kind::Moment => ("string", json!({ "format": "date-time", "examples": ["2026-11-24T14:02:01Z"] })),
         Kind::Choice(choices) => {
@@ -326,6 +336,9 @@ pub fn field_schema(field: &Field) -> Value {
     let nullable = !field.required && !matches!(field.kind, Kind::Flag { .. });
     let mut schema = more;
     schema["type"] = if nullable { json!([plain, "null"]) } else { json!(plain) };
+    if field.required && plain == "string" && matches!(field.kind, Kind::Line { .. } | Kind::Text { .. }) {
+        schema["minLength"] = json!(1);
+    }
     schema["title"] = json!(field.label);
     if !field.help.is_empty() {
         schema["description"] = json!(field.help);
@@ -375,7 +388,10 @@ fn page_schema(schema: &str) -> Value {
         "properties": {
             "count": { "type": "integer", "description": "Rows on all pages; absent in a walk." },
             "next": address, "previous": address,
-            "results": { "type": "array", "items": { "$ref": format!("#/components/schemas/{schema}") } },
+            "results": { "type": "array", "items": { "anyOf": [
+                { "$ref": format!("#/components/schemas/{schema}") },
+                { "type": "object", "description": "With `fields`: those of them that were asked for." },
+            ] } },
         },
     })
 }
