@@ -1,13 +1,13 @@
 //! The demo company at a size that is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kontor::demo::company;
 use kontor::history::entity as history;
 use kontor::orders::{Item, entity as orders, item, pricing};
 use kontor::server::database::Database;
 use kontor::{customers, products};
-use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use crate::both;
 use crate::cli::{kontor, ok, refused};
@@ -63,7 +63,12 @@ both! {
             ORDERS,
         ];
         assert_eq!(records, [24, 40, 300]);
-        assert_eq!(history::Entity::find().count(reader).await.unwrap(), records.iter().sum::<u64>());
+        for (resource, count) in ["customers", "products", "orders"].into_iter().zip(records) {
+            let events = history::Entity::find().filter(history::Column::Resource.eq(resource));
+            let events = events.filter(history::Column::Command.eq("create")).all(reader).await.unwrap();
+            let about: BTreeSet<_> = events.iter().map(|event| event.record_id).collect();
+            assert_eq!((events.len() as u64, about.len() as u64), (count, count), "{resource}");
+        }
     }
 
     async fn a_company_is_for_an_empty_database(app) {
