@@ -81,14 +81,16 @@ impl Database {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(PATIENCE)
-                .pragma("cache_size", "-8000")
                 .pragma("temp_store", "memory")
         };
         let mut write = options(url, 1);
-        write.map_sqlx_sqlite_opts(tuned);
+        write.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("cache_size", "-8000"));
         let (writer, statements) = counted(write).await?;
         let mut read = options(url, 4);
-        read.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("query_only", "on"));
+        // Four readers share the system's cache of the file; pages of their own would cost memory four times.
+        read.map_sqlx_sqlite_opts(move |options| {
+            tuned(options).pragma("cache_size", "-2000").pragma("query_only", "on")
+        });
         let mut reader = sea_orm::Database::connect(read).await?;
         count(&mut reader, &statements);
         Ok(Self::of(reader, writer, statements))

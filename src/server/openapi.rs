@@ -36,6 +36,7 @@ impl Document {
     /// Adds the calls and shapes of one resource.
     pub fn describe<R: Resource>(&mut self) {
         let (name, singular) = (R::NAME, R::SINGULAR);
+        let one = format!("{} {singular}", if singular.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" });
         let schema: String = singular.split(' ').map(capitalised).collect();
         self.tags.push(json!({ "name": name }));
         let described = R::described();
@@ -48,7 +49,7 @@ impl Document {
             self.schemas.insert(format!("{schema}{kind}"), schema_of_kind);
         }
         self.schemas.insert(format!("{schema}Page"), page_schema(&schema));
-        let one = |status: &str, said: &str| json!({ status: record_response(&schema, said) });
+        let answered = |status: &str, said: &str| json!({ status: record_response(&schema, said) });
         let body = |kind: &str| json!({ "required": true, "content": json_content(&format!("{schema}{kind}")) });
         let operation = |verb: &str, action: &str, summary: String| {
             json!({ "tags": [name], "operationId": format!("{name}.{verb}"), "summary": summary,
@@ -75,32 +76,32 @@ impl Document {
             } }),
             &[400, 401, 403, 404],
         );
-        let mut read = operation("read", "view", format!("Read a {singular}"));
+        let mut read = operation("read", "view", format!("Read {one}"));
         read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
-        read["responses"] = responses_with(one("200", "As it is stored."), &[401, 403, 404]);
+        read["responses"] = responses_with(answered("200", "As it is stored."), &[401, 403, 404]);
         read["responses"]["304"] = json!({ "description": "Not changed since." });
         let mut create = write(
-            operation("create", "add", format!("Create a {singular}")),
+            operation("create", "add", format!("Create {one}")),
             "Input",
-            one("201", "Created; `Location` says where."),
+            answered("201", "Created; `Location` says where."),
             &[400, 401, 403, 409, 413, 415, 422],
         );
         create["parameters"] = json!([idempotency_key()]);
         let changing = &[400, 401, 403, 404, 409, 412, 413, 415, 428];
         let mut replace = write(
-            operation("replace", "change", format!("Replace a {singular}")),
+            operation("replace", "change", format!("Replace {one}")),
             "Input",
-            one("200", "As it is stored now."),
+            answered("200", "As it is stored now."),
             changing,
         );
         let mut patch = write(
-            operation("patch", "change", format!("Change some values of a {singular}")),
+            operation("patch", "change", format!("Change some values of {one}")),
             "Patch",
-            one("200", "As it is stored now."),
+            answered("200", "As it is stored now."),
             changing,
         );
         let mut delete = write(
-            operation("delete", "delete", format!("Delete a {singular}")),
+            operation("delete", "delete", format!("Delete {one}")),
             "",
             json!({ "204": { "description": "Gone." } }),
             &[400, 401, 403, 404, 409, 412, 428],
