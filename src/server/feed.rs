@@ -7,8 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query,
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, sea_query,
 };
 use sea_query::{Alias, Expr, ExprTrait, Order};
 use serde::Serialize;
@@ -192,7 +191,6 @@ async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) ->
         .filter(Expr::col((Entity, Column::Resource)).is_in(resources.iter().copied()))
         .order_by(place, Order::Asc)
         .limit(asked.page_size);
-    tracing::trace!(sql = %select.build(reader.get_database_backend()), "following");
     Ok(select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect())
 }
 

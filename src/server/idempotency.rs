@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, Iterable};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -81,18 +81,21 @@ impl Claim {
     /// # Errors
     /// `Conflict` when another request holds the key; then nothing may be done.
     pub async fn take(&self, transaction: &DatabaseTransaction) -> Result<()> {
-        // A second transaction of one request finds the row of the first.
-        let mine = Column::Claim.eq(self.id.as_str()).or(Column::CreatedAt.lt(now() - KEPT));
-        let keep = OnConflict::column(Column::Key)
-            .update_columns([Column::Fingerprint, Column::Claim, Column::Status, Column::CreatedAt])
-            .action_and_where(mine)
-            .to_owned();
-        let taken = Entity::insert(self.row()).on_conflict(keep).exec_without_returning(transaction).await?;
+        let taken = self.put(transaction, self.row()).await?;
         if taken == 0 {
             self.lost.store(true, Ordering::Relaxed);
             return Err(in_flight());
         }
         Ok(())
+    }
+
+    /// Writes the row of the key, unless another request holds the key; how many rows were written. A second write of one
+    /// request finds the row of the first, and a row older than a day is nobody's.
+    async fn put(&self, transaction: &DatabaseTransaction, row: ActiveModel) -> Result<u64> {
+        let free = Column::Claim.eq(self.id.as_str()).or(Column::CreatedAt.lt(now() - KEPT));
+        let columns = Column::iter().filter(|column| !matches!(column, Column::Key));
+        let keep = OnConflict::column(Column::Key).update_columns(columns).action_and_where(free).to_owned();
+        Ok(Entity::insert(row).on_conflict(keep).exec_without_returning(transaction).await?)
     }
 
     fn row(&self) -> ActiveModel {
@@ -115,12 +118,7 @@ impl Claim {
             body: Set(Some(answer.body.clone())),
             ..self.row()
         };
-        let mine = Column::Claim.eq(self.id.as_str()).or(Column::CreatedAt.lt(now() - KEPT));
-        let keep = OnConflict::column(Column::Key)
-            .update_columns([Column::Fingerprint, Column::Claim, Column::Status, Column::Headers, Column::Body])
-            .action_and_where(mine)
-            .to_owned();
-        Entity::insert(row).on_conflict(keep).exec_without_returning(&transaction).await?;
+        self.put(&transaction, row).await?;
         Ok(transaction.commit().await?)
     }
 }

@@ -34,7 +34,6 @@ use crate::base::{Error, Result, json as written};
 #[derive(Debug, Default)]
 pub struct Api {
     router: Router<AppState>,
-    names: Vec<&'static str>,
     followed: Vec<Followed>,
     document: openapi::Document,
 }
@@ -48,7 +47,6 @@ impl Api {
         self.router = answering(self.router, &format!("{list}/bulk"), || {
             axum::routing::post(batch::bulk::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
         });
-        self.names.push(R::NAME);
         let permission = R::permission("view");
         self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
         self.document.describe::<R>();
@@ -74,7 +72,8 @@ impl Api {
 
     /// Everything under `/api`, once more under `/api/v1`.
     pub fn router(self, state: &AppState) -> Router<AppState> {
-        let (names, followed) = (self.names.clone(), Arc::<[Followed]>::from(self.followed));
+        let names: Vec<&'static str> = self.followed.iter().map(|followed| followed.name).collect();
+        let followed = Arc::<[Followed]>::from(self.followed);
         let index = move || {
             get(move |OriginalUri(uri): OriginalUri| async move {
                 let base = uri.path().trim_end_matches('/').to_owned();

@@ -84,6 +84,10 @@ both! {
         assert_eq!(anew.header("idempotency-replayed"), "");
         assert_eq!(keyed(app, As::Staff, "/api/customers/", "old", &json!({ "name": "B" })).await.expect(201).body, anew.body);
         assert_eq!(app.rows("customers").await, 2);
+        app.execute("UPDATE idempotency_keys SET created_at = '2026-01-01T00:00:00+00:00'").await;
+        keyed(app, As::Staff, "/api/customers/", "old", &json!({ "nmae": "C" })).await.expect(400);
+        let again = keyed(app, As::Staff, "/api/customers/", "old", &json!({ "nmae": "C" })).await.expect(400);
+        assert_eq!(again.header("idempotency-replayed"), "true", "a refusal under a key used anew is kept too");
     }
 
     async fn commands_are_repeated_too_and_a_dry_run_does_nothing_twice(app) {
