@@ -12,7 +12,7 @@ use wasm_split_helpers::wasm_split;
 
 use super::entry::Entry;
 use super::rpc::{
-    cancel_order, delete_order, list_orders, new_order, place_order, read_order, reopen_order, ship_order,
+    cancel_order, delete_order, latest_orders, list_orders, new_order, place_order, read_order, reopen_order, ship_order,
 };
 use super::{Action, Command, Item, LISTING, Order, OrderId, OrderInput, Sheet, Status};
 use crate::base::country;
@@ -702,7 +702,7 @@ pub fn OrdersOf(
     filter: &'static str,
     id: i64,
 ) -> impl IntoView {
-    let found = Resource::new(|| (), move |()| list_orders(format!("{filter}={id}&page_size=5")));
+    let found = Resource::new(|| (), move |()| latest_orders(format!("{filter}={id}&page_size=5")));
     let may = PAGES.may("view");
     may.then(|| {
         view! {

@@ -22,6 +22,12 @@ pub async fn list_orders(query: String) -> Result<Page<Row>, Error> {
     calls::list::<Entity>(&query).await
 }
 
+/// The first orders of the list that `query` describes, with how many there are and what they come to.
+#[server(prefix = "/-", endpoint = "orders/latest", input = GetUrl)]
+pub async fn latest_orders(query: String) -> Result<Page<Row>, Error> {
+    calls::excerpt::<Entity>(&query).await
+}
+
 /// An order with its history and what can be done with it, and its neighbours in the list that `within` describes.
 #[server(prefix = "/-", endpoint = "orders/read", input = GetUrl)]
 pub async fn read_order(id: OrderId, within: String) -> Result<Detail<Sheet>, Error> {

@@ -19,6 +19,16 @@ pub async fn list<R: Resource>(query: &str) -> Result<Page<Row>> {
     Ok(page.map(Stored::row))
 }
 
+/// The first rows of the list that `query` describes, with their count and sum.
+///
+/// # Errors
+/// Those of [`record::excerpt`], and `Invalid` for a query that makes no sense.
+pub async fn excerpt<R: Resource>(query: &str) -> Result<Page<Row>> {
+    let access = access().await?;
+    let page = record::excerpt::<R>(&access, &ListQuery::parse(&R::LISTING, query)?).await?;
+    Ok(page.map(Stored::row))
+}
+
 /// A record with its history, and its neighbours in the list that `within` describes.
 ///
 /// # Errors

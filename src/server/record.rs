@@ -14,8 +14,8 @@ use sea_orm::sea_query::{
     Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query, SelectStatement,
 };
 use sea_orm::{
-    Condition, DatabaseConnection, DatabaseTransaction, IntoActiveModel, Order as Direction, QueryOrder, QuerySelect,
-    QueryTrait,
+    Condition, DatabaseConnection, DatabaseTransaction, FromQueryResult, IntoActiveModel, Order as Direction, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -579,6 +579,38 @@ struct Tally {
     sum: Option<String>,
 }
 
+/// The first rows of a list beside how many there are and what they come to; no tabs. One statement, for a list that stands
+/// on the page of another record.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+    may_filter::<R>(access, query)?;
+    let all = |expr: Expr| -> Result<Expr> {
+        let select = R::find().filter(narrowing::<R>(query, None)?).select_only().expr(expr).into_query();
+        Ok(Expr::SubQuery(None, Box::new(select.into())))
+    };
+    let mut rows = ordered::<R>(query)?
+        .limit(u64::from(query.page_size))
+        .expr_as(all(Func::count(Expr::col(Asterisk)).into())?, "excerpt_count");
+    if let Some(summed) = R::LISTING.summed {
+        let [above, below] = parts::<R>(summed)?;
+        rows = rows.expr_as(all(above.into())?, "excerpt_above").expr_as(all(below.into())?, "excerpt_below");
+    }
+    let mut page = Page { count: 0, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
+    let mut sum = 0;
+    for row in access.reader().query_all(&rows.into_query()).await? {
+        page.count = u64::try_from(row.try_get::<i64>("excerpt_", "count")?).unwrap_or_default();
+        if R::LISTING.summed.is_some() {
+            sum = whole(row.try_get("excerpt_", "above")?, row.try_get("excerpt_", "below")?);
+        }
+        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
+    }
+    page.sum = R::LISTING.summed.map(|_| written(sum));
+    R::complete_rows(access.reader(), query, &mut page.results).await?;
+    Ok(page)
+}
+
 /// Amounts are summed in two parts, below and above this, so that no sum of a database overflows.
 const PART: i64 = 1_000_000;
 
@@ -590,13 +622,10 @@ async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> R
         let count: i64 = select.into_tuple().one(reader).await?.unwrap_or_default();
         return Ok(Tally { count: u64::try_from(count).unwrap_or_default(), tabs: BTreeMap::new(), sum: None });
     };
-    let part = |of: fn(Expr) -> Expr| -> Result<FunctionCall> {
-        let amount = column::<R>(listing.summed.unwrap_or("id"))?.into_expr();
-        Ok(Func::cast_as(Func::sum(of(amount)), "BIGINT"))
-    };
+    let [above, below] = parts::<R>(listing.summed.unwrap_or("id"))?;
     select = select
-        .expr(part(|amount| amount.div(PART))?)
-        .expr(part(|amount| amount.modulo(PART))?)
+        .expr(above)
+        .expr(below)
         .column(column::<R>(tab)?)
         .group_by(column::<R>(tab)?.into_expr());
     let groups: Vec<(i64, Option<i64>, Option<i64>, String)> = select.into_tuple().all(reader).await?;
@@ -607,11 +636,27 @@ async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> R
         *tabs.entry(String::new()).or_default() += rows;
         if open.is_none_or(|open| *open == name) {
             count += rows;
-            sum += i128::from(above.unwrap_or_default()) * i128::from(PART) + i128::from(below.unwrap_or_default());
+            sum += whole(above, below);
         }
         tabs.insert(name, rows);
     }
-    Ok(Tally { count, tabs, sum: listing.summed.map(|_| format!("{}.{:02}", sum / 100, sum % 100)) })
+    Ok(Tally { count, tabs, sum: listing.summed.map(|_| written(sum)) })
+}
+
+/// The sums of an amount above and below [`PART`].
+fn parts<R: Resource>(summed: &str) -> Result<[FunctionCall; 2]> {
+    let amount = column::<R>(summed)?.into_expr();
+    Ok([amount.clone().div(PART), amount.modulo(PART)].map(|part| Func::cast_as(Func::sum(part), "BIGINT")))
+}
+
+/// The sum of an amount out of its parts.
+fn whole(above: Option<i64>, below: Option<i64>) -> i128 {
+    i128::from(above.unwrap_or_default()) * i128::from(PART) + i128::from(below.unwrap_or_default())
+}
+
+/// A sum of cents as people write it.
+fn written(cents: i128) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 /// The rows of a list in their order, before they are cut into pages. Both databases take a blank for the largest value.

@@ -64,7 +64,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 31] = [
+const FUNCTIONS: [(&str, &str, Needs); 32] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
@@ -80,6 +80,7 @@ const FUNCTIONS: [(&str, &str, Needs); 31] = [
     ("POST", "/-/products/create", Permission("products.add")),
     ("POST", "/-/products/update", Permission("products.change")),
     ("POST", "/-/products/delete", Permission("products.delete")),
+    ("GET", "/-/orders/latest", Permission("orders.view")),
     ("GET", "/-/orders/list", Permission("orders.view")),
     ("GET", "/-/orders/read", Permission("orders.view")),
     ("GET", "/-/orders/new", Permission("orders.add")),
