@@ -31,6 +31,9 @@ type Outcome<T> = Result<T, String>;
 /// How many connections ask at once.
 const CONNECTIONS: usize = 16;
 
+/// How many workloads are lists and records of one table.
+const PLAIN: usize = 4;
+
 /// How many orders are created by each number of writers.
 const CREATED: usize = 2_000;
 
@@ -193,14 +196,22 @@ impl Bench {
         let asker = Asker::sign_in(&server, token.trim()).await?;
         let goods = asker.goods(&server, 1_000).await?;
         let [short, long] = [asker.order(&server, &goods[..10]).await?, asker.order(&server, &goods).await?];
-        let mut rows = Vec::new();
-        for workload in asker.reads(short, long) {
+        let (mut rows, mut memory) = (Vec::new(), Vec::new());
+        for (done, workload) in asker.reads(short, long).into_iter().enumerate() {
+            if done == PLAIN {
+                memory.push(desk.fact(
+                    "memory after the four first",
+                    server.memory()?,
+                    "MB",
+                    Some(Budget::AtMost(60.0)),
+                ));
+            }
             rows.push(desk.measure(&server, &workload, CONNECTIONS, Until::Passed(self.period())).await?);
         }
         for writers in [1, 8, 32] {
             rows.push(desk.write(&server, &asker, &asker.writes(writers, &goods), writers).await?);
         }
-        let memory = desk.fact("memory of the server", server.memory()?, "MB", Some(Budget::AtMost(60.0)));
+        memory.push(desk.fact("memory after everything", server.memory()?, "MB", Some(Budget::AtMost(100.0))));
         server.stop()?;
 
         let server = desk.serve("warn").await?;
@@ -212,7 +223,7 @@ impl Bench {
         for row in rows {
             report.tell(row);
         }
-        report.note(memory);
+        memory.into_iter().for_each(|fact| report.note(fact));
         report.note(start);
         let speed = desk.import()?;
         report.note(desk.fact("import", speed, "lines/s", Some(Budget::AtLeast(10_000.0))));

@@ -12,7 +12,8 @@ use wasm_split_helpers::wasm_split;
 
 use super::entry::Entry;
 use super::rpc::{
-    cancel_order, delete_order, latest_orders, list_orders, new_order, place_order, read_order, reopen_order, ship_order,
+    cancel_order, delete_order, latest_orders, list_orders, new_order, place_order, read_order, reopen_order,
+    ship_order,
 };
 use super::{Action, Command, Item, LISTING, Order, OrderId, OrderInput, Sheet, Status};
 use crate::base::country;

@@ -14,8 +14,8 @@ use sea_orm::sea_query::{
     Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query, SelectStatement,
 };
 use sea_orm::{
-    Condition, DatabaseConnection, DatabaseTransaction, FromQueryResult, IntoActiveModel, Order as Direction, QueryOrder,
-    QuerySelect, QueryTrait,
+    Condition, DatabaseConnection, DatabaseTransaction, FromQueryResult, IntoActiveModel, Order as Direction,
+    QueryOrder, QuerySelect, QueryTrait,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -623,11 +623,7 @@ async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> R
         return Ok(Tally { count: u64::try_from(count).unwrap_or_default(), tabs: BTreeMap::new(), sum: None });
     };
     let [above, below] = parts::<R>(listing.summed.unwrap_or("id"))?;
-    select = select
-        .expr(above)
-        .expr(below)
-        .column(column::<R>(tab)?)
-        .group_by(column::<R>(tab)?.into_expr());
+    select = select.expr(above).expr(below).column(column::<R>(tab)?).group_by(column::<R>(tab)?.into_expr());
     let groups: Vec<(i64, Option<i64>, Option<i64>, String)> = select.into_tuple().all(reader).await?;
     let open = query.filters.get(tab);
     let (mut count, mut sum, mut tabs) = (0, 0_i128, BTreeMap::from([(String::new(), 0)]));
