@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -34,13 +34,13 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{customers, import, orders, products};
+use crate::{admin, customers, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// What refers to what, and so stands in the way of deleting it.
-pub const REFERENCES: [Reference; 2] = [
+/// What refers to what: it goes with it, or stands in the way of deleting it.
+pub const REFERENCES: [Reference; 3] = [
     Reference {
         to: "customers",
         table: "orders",
@@ -48,6 +48,7 @@ pub const REFERENCES: [Reference; 2] = [
         counted: "id",
         resource: "orders",
         href: "/orders?customer=",
+        cascades: false,
     },
     Reference {
         to: "products",
@@ -56,6 +57,16 @@ pub const REFERENCES: [Reference; 2] = [
         counted: "order_id",
         resource: "orders",
         href: "/orders?product=",
+        cascades: false,
+    },
+    Reference {
+        to: "orders",
+        table: "order_items",
+        column: "order_id",
+        counted: "id",
+        resource: "lines",
+        href: "",
+        cascades: true,
     },
 ];
 
@@ -80,12 +91,14 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
+        started: Instant::now(),
         database: database.knowing(&REFERENCES, &settings.currency),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
+        managed: api.managed(),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
@@ -206,6 +219,7 @@ async fn sweep(state: AppState) {
             once::sweep(database).await,
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,
+            admin::run::sweep(database).await,
         ];
         for swept in swept {
             if let Err(error) = swept {

@@ -9,6 +9,7 @@ pub mod export;
 pub mod feed;
 pub mod idempotency;
 pub mod limits;
+pub mod managed;
 pub mod openapi;
 pub mod progress;
 pub mod record;
@@ -21,6 +22,7 @@ pub mod web;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRef, Request};
 use axum::response::Response;
@@ -31,6 +33,7 @@ use crate::access::throttle::Throttle;
 use database::Database;
 use idempotency::InFlight;
 use limits::Limits;
+use managed::Managed;
 use settings::Settings;
 use site::Site;
 use tokio_util::task::LocalPoolHandle;
@@ -39,6 +42,8 @@ use tokio_util::task::LocalPoolHandle;
 #[derive(Debug, Clone)]
 pub struct AppState {
     pub database: Database,
+    /// When the server was set up.
+    pub started: Instant,
     pub settings: Arc<Settings>,
     pub throttle: Arc<Throttle>,
     pub limits: Arc<Limits>,
@@ -49,6 +54,8 @@ pub struct AppState {
     pub document: Arc<Value>,
     /// What anybody may do over the API when `anonymous_api_read` is on.
     pub readable: Arc<[String]>,
+    /// The resources, for what serves every kind of record alike.
+    pub managed: Arc<[Managed]>,
     pub leptos: LeptosOptions,
     /// The threads that draw pages, each page on one.
     pub renderers: LocalPoolHandle,
