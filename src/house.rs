@@ -29,12 +29,13 @@ use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
+use crate::server::live::{self, Live};
 use crate::server::record::once;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{admin, customers, import, orders, products};
+use crate::{admin, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -102,7 +103,9 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        demo: |database| Box::pin(async move { demo::load(&database).await.map(drop) }),
         render: |state, request| Box::pin(web::document(state, shell, request)),
+        live: Arc::new(Live::new(settings.clone())),
         settings: Arc::new(settings),
     }
 }
@@ -184,7 +187,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
+    let following = tokio::spawn(live::follow(state.clone()));
     let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -203,6 +208,7 @@ pub async fn serve(
         () = out_of_patience => tracing::warn!("open requests were given up"),
     }
     sweeping.abort();
+    following.abort();
     state.database.close().await;
     Ok(())
 }

@@ -11,6 +11,9 @@ use crate::base::time::Moment;
 pub mod pages;
 pub mod rpc;
 
+/// Whole files, and the company to try things on.
+#[cfg(feature = "ssr")]
+pub mod data;
 /// How the house is.
 #[cfg(feature = "ssr")]
 pub mod health;
@@ -20,6 +23,9 @@ pub mod question;
 /// What was done to many records, with a result for each.
 #[cfg(feature = "ssr")]
 pub mod run;
+/// Settings that may change while the server runs.
+#[cfg(feature = "ssr")]
+pub mod settings;
 /// One list.
 #[cfg(feature = "ssr")]
 pub mod table;
@@ -216,4 +222,28 @@ pub struct Fact {
 pub struct Part {
     pub title: String,
     pub facts: Vec<Fact>,
+}
+
+/// A setting of the house.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    pub name: String,
+    pub meaning: String,
+    /// What it is now.
+    pub value: String,
+    pub default: String,
+    /// What was set here; blank for nothing.
+    pub set: String,
+    /// Why it cannot be changed here.
+    pub fixed: Option<String>,
+}
+
+/// What reads and writes whole files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Every resource with its files: form and address.
+    pub exports: Vec<(String, Vec<(String, String)>)>,
+    pub may_import: bool,
+    /// Whether the house is empty, so that the demo company may move in.
+    pub may_demo: bool,
 }

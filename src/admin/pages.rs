@@ -8,8 +8,8 @@ use leptos_router::path;
 use wasm_bindgen::JsCast;
 use wasm_split_helpers::wasm_split;
 
-use super::rpc::{admin_health, admin_overview, admin_question, admin_run, admin_table};
-use super::{Choice, Control, Facet, Heading as HeadingOf, Kind, Line, Part, Question, Run, Table};
+use super::rpc::{admin_data, admin_health, admin_overview, admin_question, admin_run, admin_settings, admin_table};
+use super::{Choice, Control, Facet, Files, Heading as HeadingOf, Kind, Line, Part, Question, Run, Setting, Table};
 use crate::access::Me;
 use crate::base::money::grouped;
 use crate::base::{Error, Result};
@@ -28,6 +28,8 @@ const ACT: &str = "/-/admin/act";
 enum Page {
     Overview,
     Health,
+    Settings,
+    Data,
     Run,
     Table,
     Question,
@@ -42,6 +44,8 @@ fn admin_page(page: Page) -> Result<AnyView> {
     Ok(match page {
         Page::Overview => view! { <OverviewPage /> }.into_any(),
         Page::Health => view! { <HealthPage /> }.into_any(),
+        Page::Settings => view! { <SettingsPage /> }.into_any(),
+        Page::Data => view! { <DataPage /> }.into_any(),
         Page::Run => view! { <RunPage /> }.into_any(),
         Page::Table => view! { <TablePage /> }.into_any(),
         Page::Question => view! { <QuestionPage /> }.into_any(),
@@ -55,6 +59,8 @@ pub fn AdminRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
         <ParentRoute path=path!("admin") view=Outlet>
             <Route path=path!("") view=chunk(Page::Overview) />
             <Route path=path!("health") view=chunk(Page::Health) />
+            <Route path=path!("settings") view=chunk(Page::Settings) />
+            <Route path=path!("data") view=chunk(Page::Data) />
             <Route path=path!("runs/:id") view=chunk(Page::Run) />
             <Route path=path!(":resource") view=chunk(Page::Table) />
             <Route path=path!(":resource/act") view=chunk(Page::Question) />
@@ -89,12 +95,14 @@ fn use_param(name: &'static str) -> Memo<String> {
 }
 
 /// What stands beside the resources: page, what it is for, the permission it needs.
-const TOOLS: [(&str, &str, &str, &str); 6] = [
+const TOOLS: [(&str, &str, &str, &str); 8] = [
     ("/admin/users", "People", "Who signs in, invitations, service accounts.", "users.manage"),
     ("/admin/roles", "Roles", "What people and tokens may do.", "users.manage"),
     ("/admin/sessions", "Sessions", "Who is signed in, since when and from where.", "users.manage"),
     ("/admin/tokens", "API tokens", "What scripts may do, until when, and their last use.", "users.manage"),
     ("/admin/log", "Log", "Everything that was done, by whom and through which door.", "history.view"),
+    ("/admin/settings", "Settings", "Limits, the log and open reading, without a restart.", "settings.change"),
+    ("/admin/data", "Data", "Import, export, and a company to try things on.", "admin.view"),
     ("/admin/health", "Health", "Version, database, connections, disk.", "admin.view"),
 ];
 
@@ -122,26 +130,10 @@ fn OverviewPage() -> impl IntoView {
             <Answered found draw=|kinds| view! { <Kinds kinds /> }.into_any() />
             <section class="card">
                 <h2>"People and house"</h2>
-                <ul class="tools">{tools} <DataTools /></ul>
+                <ul class="tools">{tools}</ul>
             </section>
         </div>
     }
-}
-
-/// What reads and writes whole files.
-#[component]
-fn DataTools() -> impl IntoView {
-    let may = use_context::<Me>().is_some_and(|me| me.holds("records.import"));
-    may.then(|| {
-        view! {
-            <li>
-                <a class="key" href="/import">
-                    "Import"
-                </a>
-                <p class="muted">"Customers, products and orders out of CSV files. Exports stand on every list."</p>
-            </li>
-        }
-    })
 }
 
 #[component]
@@ -220,6 +212,184 @@ fn part(part: Part) -> impl IntoView {
             <h2>{part.title}</h2>
             <dl class="facts">{facts}</dl>
         </section>
+    }
+}
+
+#[component]
+fn DataPage() -> impl IntoView {
+    let found = Resource::new(|| (), |()| admin_data());
+    view! {
+        <Heading title="Data" crumb=Some(CRUMB) />
+        <Answered found draw=|files| view! { <Data files /> }.into_any() />
+    }
+}
+
+#[component]
+fn Data(files: Files) -> impl IntoView {
+    let failed = use_context::<FailedForm>().filter(|failed| failed.action == DEMO);
+    let message = failed.map(|failed| view! { <p class="notice bad" role="alert">{failed.error.detail}</p> });
+    let exports = files
+        .exports
+        .into_iter()
+        .map(|(name, forms)| {
+            let links = forms
+                .into_iter()
+                .map(|(form, href)| {
+                    view! {
+                        <a class="btn small" href=href download="" rel="external">
+                            {form}
+                        </a>
+                        " "
+                    }
+                })
+                .collect_view();
+            view! {
+                <tr>
+                    <td class="name">{name}</td>
+                    <td class="num">{links}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="admin stack">
+            {message} <section class="card">
+                <h2>"Take along"</h2>
+                <table class="list">
+                    <caption class="hidden">"Exports"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Records"</th>
+                            <th scope="col" class="num">
+                                "All of them as"
+                            </th>
+                        </tr>
+                    </thead>
+                    <tbody>{exports}</tbody>
+                </table>
+            </section>
+            {files
+                .may_import
+                .then(|| {
+                    view! {
+                        <section class="card ask">
+                            <h2>"Bring in"</h2>
+                            <p class="muted">"Customers, products, orders and their lines out of CSV files, tried before anything is written."</p>
+                            <a class="btn" href="/import">
+                                "Import files"
+                            </a>
+                        </section>
+                    }
+                })}
+            {files
+                .may_demo
+                .then(|| {
+                    view! {
+                        <form class="card ask" action=DEMO method="post">
+                            <h2>"Try things"</h2>
+                            <p class="muted">"The house is empty. A small company can move in: customers, products and orders."</p>
+                            <input type="hidden" name="page" value="/admin/data" />
+                            <button class="btn">"Load the demo company"</button>
+                        </form>
+                    }
+                })}
+        </div>
+    }
+}
+
+/// Loads the demo company.
+const DEMO: &str = "/-/admin/demo";
+
+/// Changes settings.
+const SET: &str = "/-/admin/set";
+
+#[component]
+fn SettingsPage() -> impl IntoView {
+    let found = Resource::new(|| (), |()| admin_settings());
+    view! {
+        <Heading title="Settings" crumb=Some(CRUMB) />
+        <Answered found draw=|settings| view! { <Settings settings /> }.into_any() />
+    }
+}
+
+#[component]
+fn Settings(settings: Vec<Setting>) -> impl IntoView {
+    let failed = use_context::<FailedForm>().filter(|failed| failed.action == SET);
+    let (fixed, open): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.fixed.is_some());
+    let fields = open
+        .into_iter()
+        .map(|setting| {
+            let typed = failed.as_ref().and_then(|failed| failed.typed.get(&setting.name).cloned());
+            let said =
+                failed.as_ref().and_then(|failed| failed.error.errors.get(&setting.name)).map(|said| said.join(" "));
+            let (id, help) = (format!("s-{}", setting.name), format!("s-{}-help", setting.name));
+            let invalid = said.is_some().then_some("true");
+            view! {
+                <div class="field">
+                    <label for=id.clone()>
+                        <code>{setting.name.clone()}</code>
+                    </label>
+                    <input type="hidden" name=format!("form[was.{}]", setting.name) value=setting.set.clone() />
+                    <input
+                        id=id
+                        name=format!("form[{}]", setting.name)
+                        value=typed.unwrap_or(setting.set)
+                        placeholder=setting.default
+                        aria-describedby=help.clone()
+                        aria-invalid=invalid
+                    />
+                    <p class="help" id=help>
+                        {said.map(|said| view! { <span class="error">{said}</span> " " })}
+                        {setting.meaning}
+                    </p>
+                </div>
+            }
+        })
+        .collect_view();
+    let message = failed.as_ref().map(|failed| {
+        let detail = failed.error.detail.clone();
+        view! { <p class="notice bad" role="alert">{detail}</p> }
+    });
+    let rows = fixed
+        .into_iter()
+        .map(|setting| {
+            view! {
+                <tr>
+                    <td class="name">
+                        <code>{setting.name}</code>
+                    </td>
+                    <td>{setting.value}</td>
+                    <td class="opt muted">{setting.fixed}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="admin stack">
+            {message} <form class="card settings" action=SET method="post">
+                <h2>"While the server runs"</h2>
+                <input type="hidden" name="page" value="/admin/settings" />
+                <div class="fields">{fields}</div>
+                <p class="buttons">
+                    <button class="btn primary">"Save"</button>
+                </p>
+            </form> <section class="card">
+                <h2>"Set elsewhere"</h2>
+                <table class="list">
+                    <caption class="hidden">"Settings that are set elsewhere"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Setting"</th>
+                            <th scope="col">"Value"</th>
+                            <th scope="col" class="opt">
+                                "Where"
+                            </th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </section>
+        </div>
     }
 }
 

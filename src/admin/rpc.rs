@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
-use super::{Kind, Part, Question, Run, Table};
+use super::{Files, Kind, Part, Question, Run, Setting, Table};
 #[cfg(feature = "ssr")]
-use super::{health, question, run, table};
+use super::{data, health, question, run, settings, table};
 use crate::base::Error;
 use crate::base::form::Typed;
 
@@ -43,4 +43,28 @@ pub async fn admin_run(id: String) -> Result<Run, Error> {
 #[server(prefix = "/-", endpoint = "admin/health", input = GetUrl)]
 pub async fn admin_health() -> Result<Vec<Part>, Error> {
     health::health().await
+}
+
+/// All settings of the house.
+#[server(prefix = "/-", endpoint = "admin/settings", input = GetUrl)]
+pub async fn admin_settings() -> Result<Vec<Setting>, Error> {
+    settings::settings().await
+}
+
+/// Changes settings while the server runs.
+#[server(prefix = "/-", endpoint = "admin/set")]
+pub async fn admin_set(form: Typed) -> Result<(), Error> {
+    settings::save(&form).await
+}
+
+/// What reads and writes whole files.
+#[server(prefix = "/-", endpoint = "admin/data", input = GetUrl)]
+pub async fn admin_data() -> Result<Files, Error> {
+    data::files().await
+}
+
+/// Fills an empty house with a small company to try things on.
+#[server(prefix = "/-", endpoint = "admin/demo")]
+pub async fn admin_demo() -> Result<(), Error> {
+    data::demo().await
 }

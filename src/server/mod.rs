@@ -9,6 +9,7 @@ pub mod export;
 pub mod feed;
 pub mod idempotency;
 pub mod limits;
+pub mod live;
 pub mod managed;
 pub mod openapi;
 pub mod progress;
@@ -33,6 +34,7 @@ use crate::access::throttle::Throttle;
 use database::Database;
 use idempotency::InFlight;
 use limits::Limits;
+use live::Live;
 use managed::Managed;
 use settings::Settings;
 use site::Site;
@@ -44,7 +46,10 @@ pub struct AppState {
     pub database: Database,
     /// When the server was set up.
     pub started: Instant,
+    /// As they were when the server started.
     pub settings: Arc<Settings>,
+    /// As they are now.
+    pub live: Arc<Live>,
     pub throttle: Arc<Throttle>,
     pub limits: Arc<Limits>,
     /// Requests that carry an `Idempotency-Key`.
@@ -61,7 +66,12 @@ pub struct AppState {
     pub renderers: LocalPoolHandle,
     /// Draws a document outside of the pages' routes.
     pub render: Render,
+    /// Fills an empty database with a company to try things on.
+    pub demo: Demo,
 }
+
+/// Fills a database.
+pub type Demo = fn(Database) -> Pin<Box<dyn Future<Output = crate::base::Result<()>> + Send>>;
 
 /// Answers a request with a whole document.
 pub type Render = fn(AppState, Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;

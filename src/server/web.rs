@@ -104,7 +104,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         return Ok(Caller { actor, permissions: person.permissions, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if door == Door::Api && reads && state.settings.anonymous_api_read {
+    if door == Door::Api && reads && state.live.settings().anonymous_api_read {
         return Ok(Caller { permissions: state.readable.to_vec(), ..nobody });
     }
     Ok(nobody)

@@ -274,4 +274,57 @@ both! {
         assert!(said("Kind")["value"].as_str().unwrap().starts_with(kind));
         assert!(said("Free")["value"].as_str().unwrap().contains(" of "));
     }
+
+    async fn settings_change_while_the_server_runs_each_with_its_event(app) {
+        let set = async |fields: &[(&str, &str)]| {
+            let fields = [&[("page", "/admin/settings")], fields].concat();
+            app.form(As::Administrator, "/-/admin/set", PAGE, &fields).await
+        };
+        app.get(As::Anonymous, "/api/customers/").await.expect(401);
+        set(&[("form[anonymous_api_read]", "true"), ("form[rate_burst]", "7"), ("form[rate_limit]", "")]).await.expect(303);
+        app.get(As::Anonymous, "/api/customers/").await.expect(200);
+        let told = app.get(As::Viewer, "/api/customers/").await.expect(200);
+        assert!(told.header("ratelimit-policy").contains("q=7"), "{}", told.header("ratelimit-policy"));
+        assert_eq!(app.rows("events WHERE resource = 'settings'").await, 1);
+
+        let stale = set(&[("form[was.rate_burst]", "2"), ("form[rate_burst]", "9")]).await.expect(409);
+        assert!(stale.body.contains("Somebody else set rate_burst"), "{}", stale.body);
+        for (name, value) in [("rate_burst", "many"), ("rate_burst", "0"), ("anonymous_api_read", "perhaps"), ("log", "kontor=loud"),
+                              ("addr", "127.0.0.1:1"), ("database_url", "sqlite:x"), ("nonsense", "1")] {
+            let was = if name == "rate_burst" { "7" } else if name == "anonymous_api_read" { "true" } else { "" };
+            let refused = set(&[(&format!("form[was.{name}]"), was), (&format!("form[{name}]"), value)]).await.expect(400);
+            assert!(refused.body.contains("<h1>"), "{name} {value}");
+        }
+        assert_eq!(app.rows("settings").await, 2);
+        set(&[("form[was.anonymous_api_read]", "true"), ("form[anonymous_api_read]", "")]).await.expect(303);
+        app.get(As::Anonymous, "/api/customers/").await.expect(401);
+        for who in [As::Viewer, As::Staff] {
+            app.form(who, "/-/admin/set", PAGE, &[("form[rate_burst]", "1")]).await.expect(403);
+        }
+        let page = app.page(As::Administrator, "/admin/settings").await.expect(200).body;
+        assert!(page.contains("value=\"7\"") && page.contains("the flag") || page.contains("This is set"), "{page}");
+    }
+
+    async fn another_server_learns_of_a_changed_setting(app) {
+        app.execute("INSERT INTO settings (name, value, updated_at) VALUES ('anonymous_api_read', 'true', '2026-11-25T00:00:00+00:00')").await;
+        app.get(As::Anonymous, "/api/customers/").await.expect(401);
+        kontor::server::live::refresh(&app.state).await.unwrap();
+        app.get(As::Anonymous, "/api/customers/").await.expect(200);
+        app.execute("UPDATE settings SET value = 'perhaps'").await;
+        kontor::server::live::refresh(&app.state).await.unwrap();
+        app.get(As::Anonymous, "/api/customers/").await.expect(200);
+    }
+
+    async fn the_demo_company_moves_into_an_empty_house_only(app) {
+        let files = ask(app, "/-/admin/data").await.expect(200).json();
+        assert_eq!(files["may_demo"], true);
+        app.form(As::Administrator, "/-/admin/demo", PAGE, &[("page", "/admin/data")]).await.expect(303);
+        assert!(app.rows("orders").await > 100);
+        let orders = app.rows("orders").await;
+        let refused = app.form(As::Administrator, "/-/admin/demo", PAGE, &[("page", "/admin/data")]).await.expect(409);
+        assert!(refused.body.contains("empty house"));
+        assert_eq!(app.rows("orders").await, orders);
+        assert_eq!(ask(app, "/-/admin/data").await.json()["may_demo"], false);
+        app.form(As::Staff, "/-/admin/demo", PAGE, &[]).await.expect(403);
+    }
 }

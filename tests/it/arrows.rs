@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         "app",
         &["base", "access", "accounts", "admin", "customers", "import", "orders", "products", "search", "server", "ui"],
     ),
-    ("house", &["base", "access", "admin", "app", "customers", "import", "orders", "products", "server"]),
+    ("house", &["base", "access", "admin", "app", "customers", "demo", "import", "orders", "products", "server"]),
     ("lib", &["app"]),
 ];
 

@@ -64,7 +64,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 41] = [
+const FUNCTIONS: [(&str, &str, Needs); 45] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
@@ -106,9 +106,13 @@ const FUNCTIONS: [(&str, &str, Needs); 41] = [
     ("POST", "/-/admin/act", Permission("admin.view")),
     ("GET", "/-/admin/run", Permission("admin.view")),
     ("GET", "/-/admin/health", Permission("admin.view")),
+    ("GET", "/-/admin/data", Permission("admin.view")),
+    ("POST", "/-/admin/demo", Permission("admin.view")),
+    ("GET", "/-/admin/settings", Permission("settings.change")),
+    ("POST", "/-/admin/set", Permission("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 25] = [
+const PAGES: [(&str, Needs); 27] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/search", Somebody),
@@ -131,13 +135,15 @@ const PAGES: [(&str, Needs); 25] = [
     ("/products/{id}/delete", Permission("products.delete")),
     ("/admin", Permission("admin.view")),
     ("/admin/health", Permission("admin.view")),
+    ("/admin/data", Permission("admin.view")),
+    ("/admin/settings", Permission("settings.change")),
     ("/admin/runs/{id}", Permission("admin.view")),
     ("/admin/{resource}", Permission("admin.view")),
     ("/admin/{resource}/act", Permission("admin.view")),
 ];
 
 /// What only administrators hold.
-const HOUSE: [&str; 1] = ["admin.view"];
+const HOUSE: [&str; 2] = ["admin.view", "settings.change"];
 
 const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
 
