@@ -104,7 +104,7 @@ fn disk(state: &AppState) -> Part {
         let file = file.split('?').next().unwrap_or_default();
         Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
     });
-    let place = place.unwrap_or_else(|| std::env::temp_dir());
+    let place = place.unwrap_or_else(std::env::temp_dir);
     let facts = match rustix::fs::statvfs(&place) {
         Ok(about) => {
             let (free, all) = (about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize);

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::record::facets::{self, Drill, Facet};
 use super::record::{
-    self, Change, Delete, Expected, RecordCommand, RelatedRecords, Renamed, Resource, Stored, View, demand_version,
+    self, Change, Delete, Expected, Names, RecordCommand, RelatedRecords, Renamed, Resource, Stored, View,
+    demand_version,
 };
 use super::rest::patched;
 use crate::access::gate::{Access, Permission};
@@ -95,7 +96,7 @@ pub struct Managed {
     facets: for<'a> fn(&'a Seen, &'a ListQuery) -> Later<'a, Vec<Facet>>,
     drill: for<'a> fn(&'a Seen, &'a ListQuery) -> Later<'a, Option<Drill>>,
     first: for<'a> fn(&'a Seen, &'a ListQuery, u64) -> Later<'a, Vec<i64>>,
-    names: for<'a> fn(&'a Seen, &'a [i64]) -> Later<'a, HashMap<i64, String>>,
+    names: for<'a> fn(&'a Seen, &'a [i64]) -> Names<'a>,
     taken_along: for<'a> fn(&'a Seen, &'a [i64]) -> Later<'a, TakenAlong>,
     act: for<'a> fn(&'a DatabaseTransaction, &'a Seen, i64, &'a Act) -> Later<'a, ()>,
 }
