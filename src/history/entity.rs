@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder
 use serde_json::{Map, Value, json};
 
 use super::Event;
-use crate::access::gate::{Actor, Caller};
+use crate::access::gate::{Actor, Caller, Permission};
 use crate::base::Result;
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
@@ -28,12 +28,25 @@ pub struct Model {
     pub version_before: Option<i64>,
     pub version_after: Option<i64>,
     pub changes: Json,
+    /// In the order of commits, from 1; given soon after the commit, together with the hash (see [`super::chain`]).
+    pub place: Option<i64>,
+    pub hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The permission `history.view`.
+#[derive(Debug)]
+pub struct View;
+
+impl Permission for View {
+    fn code() -> String {
+        "history.view".into()
+    }
+}
 
 /// How many events a detail page shows.
 const SHOWN: u64 = 100;

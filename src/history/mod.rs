@@ -5,9 +5,16 @@ use serde_json::{Map, Value};
 
 use crate::base::time::Moment;
 
+/// The proof that no event was altered.
+#[cfg(feature = "ssr")]
+pub mod chain;
 /// The event log.
 #[cfg(feature = "ssr")]
 pub mod entity;
+
+/// The permission to see what everybody did, and to prove that nothing of it was altered.
+#[cfg(feature = "ssr")]
+pub use entity::View;
 
 /// One command as it happened to one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

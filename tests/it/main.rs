@@ -10,6 +10,7 @@ mod admin;
 mod arrows;
 mod bad_input;
 mod bulk;
+mod chain;
 mod cli;
 mod constraints;
 mod demo;
