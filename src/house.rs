@@ -104,6 +104,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
         managed: api.managed(),
+        kinds: api.kinds().into(),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),

@@ -11,6 +11,7 @@
 use std::fmt::Write;
 
 use chrono::DateTime;
+use futures::{StreamExt, stream};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -23,7 +24,9 @@ use crate::server::database::Database;
 /// How many events are sealed in one transaction.
 const SEALED: u64 = 2_000;
 /// How many events are read at once to be verified.
-const READ: i64 = 5_000;
+const READ: i64 = 2_000;
+/// How many such reads are under way at once.
+const AHEAD: usize = 3;
 /// The lock under which events are sealed on PostgreSQL: `events` in ASCII.
 const LOCK: i64 = 0x6576_656e_7473;
 
@@ -247,25 +250,25 @@ pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdi
     let highest: i64 = row.try_get_by_index(2)?;
     let sought = sought.map(str::to_ascii_lowercase);
     let mut walk = Walk { count: 0, last: [0; 32], found: None, sought };
-    let page = |after: i64| {
-        let upto = head.count;
-        async move { rows(reader, &format!("place > {after} AND place <= {upto} ORDER BY place LIMIT {READ}")).await }
-    };
-    let mut read = page(0).await?;
-    while !read.is_empty() {
-        // The next ones come while these are looked at.
-        let next = page(walk.count.saturating_add(READ));
+    let failed = |error: tokio::task::JoinError| Error::internal(error.to_string());
+    // Others are read while some are looked at.
+    let count = head.count;
+    let pages = stream::iter((0..count).step_by(usize::try_from(READ).unwrap_or(1))).map(|after| {
+        let (reader, upto) = (reader.clone(), after.saturating_add(READ).min(count));
+        tokio::spawn(async move { rows(&reader, &format!("place > {after} AND place <= {upto} ORDER BY place")).await })
+    });
+    let mut pages = pages.buffered(AHEAD);
+    while let Some(read) = pages.next().await {
+        let read = read.map_err(failed)??;
         let looking = tokio::task::spawn_blocking(move || {
             let fault = walk.along(&read);
             (walk, fault)
         });
-        let (looked, next) = tokio::join!(looking, next);
-        let (walked, fault) = looked.map_err(|error| Error::internal(error.to_string()))?;
+        let (walked, fault) = looking.await.map_err(failed)?;
         walk = walked;
         if fault.is_some() {
             return Ok(Verdict { head, fault, sought: walk.found });
         }
-        read = next?;
     }
     let fault = if walk.count < head.count {
         Some((walk.count + 1, "the event is missing, and all after it: the tail was cut off".to_owned()))

@@ -11,6 +11,9 @@ pub mod chain;
 /// The event log.
 #[cfg(feature = "ssr")]
 pub mod entity;
+/// Records as they were.
+#[cfg(feature = "ssr")]
+pub mod past;
 
 /// The permission to see what everybody did, and to prove that nothing of it was altered.
 #[cfg(feature = "ssr")]

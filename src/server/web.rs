@@ -83,6 +83,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         permissions: Vec::new(),
         requires_version: false,
         claim: None,
+        purpose: None,
     };
     if let Some(header) = request.headers.get(AUTHORIZATION) {
         let bearer = match secret(header) {

@@ -17,12 +17,14 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 43] = [
+const REST: [(&str, &str, Needs); 47] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
     // Whoever may view any resource; here asked for one.
     ("GET", "/api/events/?resource=products", Permission("products.view")),
+    // Whoever may view any resource may ask; what was done and by which commands it is undone decides the rest (undo.rs).
+    ("POST", "/api/changes/{request_id}/undo/", Permission("products.view")),
     ("GET", "/api/customers/", Permission("customers.view")),
     ("POST", "/api/customers/", Permission("customers.add")),
     ("POST", "/api/customers/bulk/", Permission("customers.view")),
@@ -31,6 +33,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/customers/{id}/", Permission("customers.change")),
     ("PATCH", "/api/customers/{id}/", Permission("customers.change")),
     ("DELETE", "/api/customers/{id}/", Permission("customers.delete")),
+    ("POST", "/api/customers/{id}/restore/", Permission("customers.view")),
     ("GET", "/api/products/", Permission("products.view")),
     ("POST", "/api/products/", Permission("products.add")),
     ("POST", "/api/products/bulk/", Permission("products.view")),
@@ -39,6 +42,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/products/{id}/", Permission("products.change")),
     ("PATCH", "/api/products/{id}/", Permission("products.change")),
     ("DELETE", "/api/products/{id}/", Permission("products.delete")),
+    ("POST", "/api/products/{id}/restore/", Permission("products.view")),
     ("GET", "/api/orders/", Permission("orders.view")),
     ("POST", "/api/orders/", Permission("orders.add")),
     ("POST", "/api/orders/bulk/", Permission("orders.view")),
@@ -47,6 +51,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/orders/{id}/", Permission("orders.change")),
     ("PATCH", "/api/orders/{id}/", Permission("orders.change")),
     ("DELETE", "/api/orders/{id}/", Permission("orders.delete")),
+    ("POST", "/api/orders/{id}/restore/", Permission("orders.view")),
     ("GET", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("OPTIONS", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("POST", "/api/orders/{id}/place/", Permission("orders.place")),
