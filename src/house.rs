@@ -36,7 +36,7 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{admin, customers, demo, import, orders, products};
+use crate::{admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -128,6 +128,7 @@ pub fn router(state: &AppState) -> Result<Router> {
     let asking = Router::new()
         .merge(web::pages(state, shell, page_routes()))
         .merge(import::door::routes(state))
+        .merge(audit::door::routes())
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 
-use super::Event;
+use super::{Event, SHOWN};
 use crate::access::gate::{Actor, Caller, Permission};
 use crate::base::Result;
 use crate::base::time::stored::Timestamp;
@@ -47,9 +47,6 @@ impl Permission for View {
         "history.view".into()
     }
 }
-
-/// How many events a page shows at once.
-pub const SHOWN: u64 = 50;
 
 /// What a command was done to.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +165,7 @@ pub async fn of(db: &impl ConnectionTrait, resource: &str, id: i64) -> Result<Ve
 /// # Errors
 /// When the database does not answer.
 pub async fn before(db: &impl ConnectionTrait, resource: &str, id: i64, event: i64) -> Result<Vec<Event>> {
-    let events = told(resource, id).filter(Column::Id.lt(event)).order_by_desc(Column::Id).limit(SHOWN);
+    let events = told(resource, id).filter(Column::Id.lt(event)).order_by_desc(Column::Id).limit(SHOWN as u64);
     Ok(events.all(db).await?.into_iter().map(Event::from).collect())
 }
 

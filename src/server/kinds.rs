@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::database::Database;
 use super::record::past::{self, Restored, Wish};
-use super::record::{Expected, Resource, View};
+use super::record::{Expected, Resource, Stored, View, find};
 use crate::access::gate::{Access, Caller, Purpose};
 use crate::base::error::Code;
 use crate::base::{Error, Result};
@@ -37,6 +37,13 @@ impl Asking {
     }
 }
 
+/// What people call a record, and the version it is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Now {
+    pub title: String,
+    pub version: i64,
+}
+
 /// A kind of record.
 #[derive(Clone)]
 pub struct Kind {
@@ -51,6 +58,7 @@ pub struct Kind {
     as_left: for<'a> fn(&'a DatabaseTransaction, &'a Model) -> Later<'a, Option<i64>>,
     restore: fn(Asking, i64, Expected, Wish) -> Later<'static, Restored<Value>>,
     shown: fn(&Past) -> Result<Value>,
+    now: for<'a> fn(&'a Asking, i64) -> Later<'a, Option<Now>>,
 }
 
 impl std::fmt::Debug for Kind {
@@ -80,7 +88,27 @@ impl Kind {
                 })
             },
             shown: |past| written(&R::remembered(past)?),
+            now: |asking, id| {
+                Box::pin(async move {
+                    match find::<R>(asking.access::<R>()?.reader(), id).await {
+                        Ok(record) => {
+                            let row = record.row();
+                            Ok(Some(Now { title: row.text("name"), version: row.version }))
+                        }
+                        Err(error) if error.code == Code::NotFound => Ok(None),
+                        Err(error) => Err(error),
+                    }
+                })
+            },
         }
+    }
+
+    /// What a record is now; nothing when there is none.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub async fn now(&self, asking: &Asking, id: i64) -> Result<Option<Now>> {
+        (self.now)(asking, id).await
     }
 
     /// A record as the API writes it, out of what its events say.

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod live;
 pub mod managed;
 pub mod openapi;
+pub mod pasts;
 pub mod progress;
 pub mod record;
 pub mod rest;

@@ -8,6 +8,7 @@ mod support;
 
 mod admin;
 mod arrows;
+mod audit;
 mod bad_input;
 mod bulk;
 mod chain;

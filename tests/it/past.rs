@@ -206,3 +206,73 @@ both! {
         assert!(taken.at("code").contains("already has"), "{}", taken.body);
     }
 }
+
+both! {
+    async fn the_page_of_a_history_shows_a_moment_and_compares_two(app) {
+        let customer = app.customer("Bob").await;
+        app.product("A", "10.00").await;
+        let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+        let path = format!("/api/orders/{}/", order["id"]);
+        app.json(As::Staff, "PATCH", &path, json!({ "customer_reference": "PO <7>", "items": [{ "sku": "A", "quantity": 4 }] })).await.expect(200);
+        app.act(As::Staff, &order, "place", json!({})).await.expect(200);
+        let page = app.page(As::Viewer, "/orders/1/history").await.expect(200).body;
+        assert!(page.contains("History of SO-") && page.contains("Choose a moment"));
+        let mut events: Vec<i64> = page.split("<option value=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect();
+        events.sort_unstable();
+        events.dedup();
+        let [made, changed, placed] = events[..] else { panic!("{events:?}") };
+        let then = app.page(As::Viewer, &format!("/orders/1/history?at={made}")).await.expect(200).body;
+        assert!(then.contains("As it was at") && then.contains("Product A") && then.contains("draft") && !then.contains("PO &lt;7&gt;</bdi></dd>"));
+        assert!(!then.contains("Make it as it was"), "a viewer restores nothing");
+        let both = app.page(As::Viewer, &format!("/orders/1/history?at={made}&with={changed}")).await.expect(200).body;
+        for part in ["What differs", "Line A", "quantity 1", "quantity 4", "PO &lt;7&gt;", "(blank)"] {
+            assert!(both.contains(part), "{part}");
+        }
+        let same = app.page(As::Viewer, &format!("/orders/1/history?at={placed}&with={placed}")).await.expect(200).body;
+        assert!(same.contains("the two are the same"));
+        app.page(As::Viewer, "/orders/1/history?at=999999").await.expect(404);
+        app.page(As::Viewer, "/orders/1/history?at=x").await.expect(400);
+        app.page(As::Viewer, "/orders/99/history").await.expect(404);
+        let refused = [("resource", "orders"), ("id", "1"), ("event", &made.to_string()), ("version", "3"), ("reason", ""), ("page", &format!("/orders/1/history?at={made}"))];
+        let again = app.form(As::Staff, "/-/history/restore", "text/html", &refused).await.expect(409).body;
+        assert!(again.contains("reopen it first") && again.contains("Make it as it was"), "the page says why not");
+    }
+
+    async fn a_record_is_restored_from_its_page_and_comes_back_from_the_dead(app) {
+        app.customer("Bob").await;
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "name": "Rob" })).await.expect(200);
+        let page = app.page(As::Staff, "/customers/1/history").await.expect(200).body;
+        let events: Vec<i64> = page.split("<option value=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect();
+        let made = events.iter().min().unwrap().to_string();
+        let form = async |version: &str| {
+            let mut fields = vec![("resource", "customers"), ("id", "1"), ("event", made.as_str()), ("reason", "Was right"), ("page", "/customers/1/history")];
+            if !version.is_empty() {
+                fields.push(("version", version));
+            }
+            app.form(As::Staff, "/-/history/restore", "text/html", &fields).await
+        };
+        form("1").await.expect(412);
+        assert_eq!(form("2").await.expect(303).header("location"), "/customers/1");
+        assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.json()["name"], "Bob");
+        app.json(As::Staff, "DELETE", "/api/customers/1/", json!({})).await.expect(204);
+        app.page(As::Viewer, "/customers/1").await.expect(404);
+        let gone = app.page(As::Staff, &format!("/customers/1/history?at={made}")).await.expect(200).body;
+        assert!(gone.contains("Customer 1, deleted") && gone.contains("Bring it back") && gone.contains("deleted this"));
+        form("").await.expect(303);
+        assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.expect(200).json()["version"], 4);
+        form("").await.expect(412);
+        assert!(app.page(As::Viewer, "/customers/1").await.expect(200).body.contains("Was right"));
+    }
+
+    async fn a_long_history_is_turned_page_by_page(app) {
+        app.customer("Bob").await;
+        for number in 0..70 {
+            app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "notes": number.to_string() })).await.expect(200);
+        }
+        let page = app.page(As::Viewer, "/customers/1").await.expect(200).body;
+        let older = page.split("href=\"/customers/1/history?before=").nth(1).unwrap().split('"').next().unwrap();
+        assert!(!page.contains("created this"));
+        let rest = app.page(As::Viewer, &format!("/customers/1/history?before={older}")).await.expect(200).body;
+        assert!(rest.contains("created this") && rest.contains("version 21") && !rest.contains("version 22") && !rest.contains("href=\"/customers/1/history?before="));
+    }
+}

@@ -191,3 +191,75 @@ both! {
         assert_eq!(refused.status, 409, "{}", refused.body);
     }
 }
+
+/// A page as a browser asks for it that was just told something.
+async fn told(app: &TestApp, answer: &Answer, path: &str) -> Answer {
+    let cookie = answer
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .find_map(|cookie| cookie.to_str().unwrap().strip_prefix("kontor_done="));
+    let cookie = format!(
+        "{}; kontor_done={}",
+        app.cookie(As::Staff).unwrap(),
+        cookie.unwrap_or_default().split(';').next().unwrap()
+    );
+    let request = axum::http::Request::get(path).header("accept", "text/html").header("cookie", cookie);
+    app.send(request.body(axum::body::Body::empty()).unwrap()).await
+}
+
+fn request_of(page: &str) -> String {
+    page.split("name=\"request\" value=\"").nth(1).expect("a form that undoes").split('"').next().unwrap().to_owned()
+}
+
+both! {
+    async fn after_a_form_the_page_offers_to_undo_it_without_javascript(app) {
+        let once = "01890000-0000-7000-8000-000000000003";
+        let made = app.form(As::Staff, "/-/customers/create", "text/html", &[("once", once), ("form[name]", "Bob"), ("page", "/")]).await.expect(303);
+        let page = told(app, &made, "/customers/1").await.expect(200);
+        assert!(page.body.contains("Created.") && page.header("set-cookie").contains("kontor_done=; Path=/; Max-Age=0"), "said once");
+        assert!(!app.page(As::Staff, "/customers/1").await.body.contains("Created."));
+        let form = [("form[name]", "Rob"), ("form[is_active]", "on"), ("form[code]", "C-00001"), ("id", "1"), ("version", "1"), ("page", "/customers/1/edit")];
+        let saved = app.form(As::Staff, "/-/customers/update", "text/html", &form).await.expect(303);
+        let request = request_of(&told(app, &saved, "/customers/1").await.body);
+        let undo = async |request: &str| app.form(As::Staff, "/-/changes/undo", "text/html", &[("request", request), ("page", "/customers/1")]).await;
+        let undone = undo(&request).await.expect(303);
+        assert_eq!(undone.header("location"), "/customers/1");
+        assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.json()["name"], "Bob");
+        let page = told(app, &undone, "/customers/1").await.expect(200).body;
+        assert!(page.contains("Undone.") && page.contains("Redo"));
+        undo(&request_of(&page)).await.expect(303);
+        assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.json()["name"], "Rob");
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "notes": "later" })).await.expect(200);
+        let refused = undo(&request).await.expect(409).body;
+        assert!(refused.contains("This cannot be undone.") && refused.contains("was changed since") && refused.contains("Rob"));
+        let gone = app.form(As::Staff, "/-/customers/delete", "text/html", &[("id", "1"), ("version", "5"), ("page", "/")]).await.expect(303);
+        let page = told(app, &gone, "/customers").await.expect(200).body;
+        assert!(page.contains("Deleted."));
+        assert_eq!(undo(&request_of(&page)).await.expect(303).header("location"), "/customers/1");
+        assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.expect(200).json()["notes"], "later");
+    }
+
+    async fn an_import_is_undone_as_one(app) {
+        let before = books(app).await;
+        let customers = "code,name\nA,Anna\nB,Bert\n";
+        let (products, orders) = ("sku,name,unit,price\nX,Thing,pcs,1.50\n", "number,customer_code,order_date\n77,A,2026-01-02\n");
+        let lines = "order_number,sku,quantity\n77,X,2\n";
+        let files = [("customers", customers), ("products", products), ("orders", orders), ("lines", lines)];
+        let files = files.map(|(kind, content)| kontor::import::run::File {
+            kind: kontor::import::Kind::named(kind).unwrap(), name: format!("{kind}.csv"), content: content.as_bytes().to_vec(),
+        });
+        let access = kontor::access::gate::Access::<kontor::import::run::Import>::system(&app.state.database).unwrap();
+        let (mapping, watch) = (kontor::import::mapping::Mapping::default(), kontor::import::run::Watch::new(&|_, _| ()));
+        let report = kontor::import::run::run(&access, &files, &mapping, kontor::import::run::Mode::Write, &watch).await.unwrap();
+        assert!(report.is_clean(), "{:?}", report.problems);
+        assert_eq!((app.rows("orders").await, app.rows("order_items").await), (1, 1));
+        let undo = format!("/api/changes/{}/undo/", access.caller().request_id);
+        let undone = app.json(As::Administrator, "POST", &undo, json!({})).await.expect(200);
+        assert_eq!(undone.json()["undone"], 4);
+        assert_eq!(books(app).await, before);
+        let again = format!("/api/changes/{}/undo/", undone.header("x-request-id"));
+        app.json(As::Administrator, "POST", &again, json!({})).await.expect(200);
+        assert_eq!(app.get(As::Viewer, "/api/orders/?number=77").await.expect(200).json()["results"][0]["status"], "placed");
+    }
+}
