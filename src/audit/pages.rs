@@ -78,21 +78,26 @@ fn Shown(log: Log) -> impl IntoView {
             <Filters asked people resources />
             {nothing}
             <ol class="log-rows">{rows}</ol>
-            <div class="pager">
-                <span></span>
-                <nav aria-label="Pages">
-                    {is_later.then(|| view! { <a class="btn quiet" href=first>"Latest"</a> })}
-                    {next
-                        .map(|next| {
-                            view! {
-                                <a class="btn quiet" rel="next" href=format!("{PATH}?{next}")>
-                                    "Older"
-                                    <Icon shape=Shape::Right />
-                                </a>
-                            }
-                        })}
-                </nav>
-            </div>
+            {(is_later || next.is_some())
+                .then(|| {
+                    view! {
+                        <div class="pager">
+                            <span></span>
+                            <nav aria-label="Pages">
+                                {is_later.then(|| view! { <a class="btn quiet" href=first>"Latest"</a> })}
+                                {next
+                                    .map(|next| {
+                                        view! {
+                                            <a class="btn quiet" rel="next" href=format!("{PATH}?{next}")>
+                                                "Older"
+                                                <Icon shape=Shape::Right />
+                                            </a>
+                                        }
+                                    })}
+                            </nav>
+                        </div>
+                    }
+                })}
         </section>
     }
 }
@@ -168,7 +173,7 @@ fn Row(group: Group, single: bool) -> impl IntoView {
         && group.entries.iter().any(|entry| entry.href.is_some());
     let may = use_context::<Me>()
         .is_some_and(|me| me.permissions.iter().any(|held| held.ends_with(".change") || held == "*"));
-    let undo = (!single && undoable && may).then(|| view! { <Undo request=group.request.clone() /> });
+    let undo = (!single && undoable && may).then(|| view! { <Undo request=group.request.clone() count=group.count /> });
     let alone = group.entries.len() == 1;
     let entries = group.entries.into_iter().map(|entry| view! { <Happened entry alone /> }).collect_view();
     view! {
@@ -244,7 +249,7 @@ fn Happened(entry: Entry, alone: bool) -> impl IntoView {
 }
 
 #[component]
-fn Undo(request: String) -> impl IntoView {
+fn Undo(request: String, count: usize) -> impl IntoView {
     let here = use_here();
     view! {
         <form action="/-/changes/undo" method="post">
@@ -252,7 +257,7 @@ fn Undo(request: String) -> impl IntoView {
             <input type="hidden" name="page" value=here />
             <button class="btn small">
                 <Icon shape=Shape::Undo />
-                "Undo all of it"
+                {if count == 1 { "Undo" } else { "Undo all of it" }}
             </button>
         </form>
     }
