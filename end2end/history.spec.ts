@@ -31,7 +31,7 @@ test("what was saved is undone, and done again", async ({ page, js }) => {
   const [name, other] = [unique("Before"), unique("After")];
   await signIn(page, js);
   await customer(page, js, name);
-  await expect(page.getByRole("status")).toContainText("Created.");
+  await expect(page.locator(".over-page")).toContainText("Created.");
   await rename(page, js, other);
   const notice = page.locator(".over-page");
   await expect(notice).toContainText("Saved.");

@@ -88,7 +88,7 @@ pub fn Notice(told: Told) -> impl IntoView {
                 .map(|done| {
                     let back = if done.what == "Undone" { "Redo" } else { "Undo" };
                     view! {
-                        <div class="notice good over-page" role="status">
+                        <div class="notice good over-page" aria-live="polite">
                             <span>{format!("{}.", done.what)}</span>
                             <form action=ACTION method="post">
                                 <input type="hidden" name="request" value=done.request />

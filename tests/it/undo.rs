@@ -240,6 +240,21 @@ both! {
         assert_eq!(app.get(As::Viewer, "/api/customers/1/").await.expect(200).json()["notes"], "later");
     }
 
+    async fn a_bulk_action_of_the_admin_area_is_undone_as_one(app) {
+        for sku in ["A", "B", "C"] {
+            app.product(sku, "1.00").await;
+        }
+        let before = books(app).await;
+        let form = [("resource", "products"), ("page", "/admin/products/act"), ("form[action]", "set:category"), ("form[ids]", "1,2,3"),
+                    ("form[value]", "Food"), ("form[policy]", "all")];
+        let done = app.form(As::Administrator, "/-/admin/act", "text/html", &form).await.expect(303);
+        assert_eq!(app.rows("products WHERE category = 'Food'").await, 3);
+        let request = request_of(&told(app, &done, "/products").await.body);
+        let undone = app.form(As::Administrator, "/-/changes/undo", "text/html", &[("request", &request), ("page", "/products")]).await.expect(303);
+        assert_eq!(undone.header("location"), "/products");
+        assert_eq!(books(app).await, before);
+    }
+
     async fn an_import_is_undone_as_one(app) {
         let before = books(app).await;
         let customers = "code,name\nA,Anna\nB,Bert\n";
