@@ -8,6 +8,7 @@ use leptos_router::{SsrMode, path};
 use crate::access::Me;
 use crate::accounts::pages::SignInPage;
 use crate::admin::pages::AdminRoutes;
+use crate::audit;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::customers::pages::PAGES as CUSTOMERS;
@@ -50,6 +51,8 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
+                    // Before the admin area's lists, which take any name.
+                    <Route path=path!("/admin/log") view=audit::pages::chunk() />
                     <AdminRoutes />
                     <Route path=path!("/import") view=import::pages::chunk() />
                     <OrderRoutes />

@@ -26,6 +26,7 @@ use crate::access::session;
 use crate::access::throttle::Throttle;
 use crate::app::shell;
 use crate::base::{Error, Result};
+use crate::history::chain;
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
@@ -35,10 +36,13 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{admin, customers, demo, import, orders, products};
+use crate::{admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How often events are sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
 
 /// What refers to what: it goes with it, or stands in the way of deleting it.
 pub const REFERENCES: [Reference; 3] = [
@@ -100,6 +104,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
         managed: api.managed(),
+        kinds: api.kinds().into(),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
@@ -123,6 +128,7 @@ pub fn router(state: &AppState) -> Result<Router> {
     let asking = Router::new()
         .merge(web::pages(state, shell, page_routes()))
         .merge(import::door::routes(state))
+        .merge(audit::door::routes())
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))
@@ -190,6 +196,7 @@ pub async fn serve(
     live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
     let following = tokio::spawn(live::follow(state.clone()));
+    let sealing = tokio::spawn(seal(state.database.clone()));
     let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -209,8 +216,21 @@ pub async fn serve(
     }
     sweeping.abort();
     following.abort();
+    sealing.abort();
     state.database.close().await;
     Ok(())
+}
+
+/// Seals events soon after they were committed.
+async fn seal(database: Database) {
+    let mut every = tokio::time::interval(SEAL_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = chain::seal(&database).await {
+            tracing::warn!(error = error.internal.as_deref(), "could not seal events");
+        }
+    }
 }
 
 async fn sweep(state: AppState) {

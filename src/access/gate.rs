@@ -58,6 +58,13 @@ impl Door {
     }
 }
 
+/// What a command is for, when it is not its own end: its event is kept under this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purpose {
+    pub command: &'static str,
+    pub reason: String,
+}
+
 /// Whoever sent a request, and what they hold.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -70,6 +77,8 @@ pub struct Caller {
     pub requires_version: bool,
     /// What keeps a repeated request from being carried out twice.
     pub claim: Option<Arc<Claim>>,
+    /// What commands are given for, such as undoing others.
+    pub purpose: Option<Purpose>,
 }
 
 impl Caller {
@@ -82,6 +91,7 @@ impl Caller {
             permissions: vec![super::EVERYTHING.into()],
             requires_version: false,
             claim: None,
+            purpose: None,
         }
     }
 
@@ -156,6 +166,12 @@ impl<P> Access<P> {
     /// The same access, through another door: what it does is told apart in the history.
     pub fn through(&self, door: Door) -> Self {
         let caller = Arc::new(Caller { door, ..Caller::clone(&self.caller) });
+        Self { database: self.database.clone(), caller, permission: PhantomData }
+    }
+
+    /// The same access, for a purpose: commands given with it are kept under its name.
+    pub fn meaning(&self, purpose: Purpose) -> Self {
+        let caller = Arc::new(Caller { purpose: Some(purpose), ..Caller::clone(&self.caller) });
         Self { database: self.database.clone(), caller, permission: PhantomData }
     }
 

@@ -8,7 +8,7 @@ use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result};
 use crate::server::managed::{Act, Managed, Policy};
 use crate::server::record::RecordCommand;
-use crate::server::web::go;
+use crate::server::web::{done, go};
 
 /// The most records something can be done to at once.
 pub const MOST: usize = 5_000;
@@ -116,8 +116,8 @@ pub async fn act(resource: &str, form: &Typed) -> Result<()> {
         _ => Policy::AllOrNothing,
     };
     let mut names = managed.names(&access, &ids).await?;
-    let done = managed.act_on(&access, &ids, &act, policy).await?;
-    let outcomes = done.results.into_iter().map(|(id, error)| super::Outcome {
+    let acted = managed.act_on(&access, &ids, &act, policy).await?;
+    let outcomes = acted.results.into_iter().map(|(id, error)| super::Outcome {
         id,
         name: called(id, &names.remove(&id).unwrap_or_default()),
         error: error.map(|error| match error.errors.iter().next() {
@@ -128,11 +128,15 @@ pub async fn act(resource: &str, form: &Typed) -> Result<()> {
     let kept = run::Kept {
         resource: managed.name,
         what: label(&managed, &act),
-        written: done.written,
+        written: acted.written,
         outcomes: outcomes.collect(),
         record: record_path(&managed).unwrap_or_default(),
     };
+    let written = kept.written && kept.outcomes.iter().any(|outcome| outcome.error.is_none());
     let id = run::keep(&access, kept).await?;
+    if written {
+        done("Done");
+    }
     go(&format!("/admin/runs/{id}"));
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::ui::facts::Facts;
 use crate::ui::form::{Sender, Sending, Sent, Summary, sent_by};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
+use crate::ui::past;
 use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages};
 use crate::ui::table::{Column, Filter, use_query_text};
@@ -165,6 +166,7 @@ pub fn OrderRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
             <Route path=path!(":id/cancel") view=chunk(OrderPage::Cancel) />
             <Route path=path!(":id/delete") view=chunk(OrderPage::Delete) />
             <Route path=path!(":id/print") view=chunk(OrderPage::Print) />
+            <Route path=path!(":id/history") view=past::chunk(&PAGES) />
         </ParentRoute>
     }
     .into_inner()
@@ -283,7 +285,7 @@ fn Written(detail: Detail<Sheet>) -> impl IntoView {
             <aside class="stack">
                 <Buyer order=order.clone() />
                 <Facts fields=OrderInput::FIELDS values />
-                <Timeline events fields=OrderInput::FIELDS />
+                <Timeline events fields=OrderInput::FIELDS record=PAGES.href(id.0) />
             </aside>
         </div>
     }

@@ -8,10 +8,12 @@ pub mod docs;
 pub mod export;
 pub mod feed;
 pub mod idempotency;
+pub mod kinds;
 pub mod limits;
 pub mod live;
 pub mod managed;
 pub mod openapi;
+pub mod pasts;
 pub mod progress;
 pub mod record;
 pub mod rest;
@@ -33,6 +35,7 @@ use serde_json::Value;
 use crate::access::throttle::Throttle;
 use database::Database;
 use idempotency::InFlight;
+use kinds::Kind;
 use limits::Limits;
 use live::Live;
 use managed::Managed;
@@ -57,6 +60,8 @@ pub struct AppState {
     pub site: Arc<Site>,
     /// The OpenAPI document.
     pub document: Arc<Value>,
+    /// Every kind of record.
+    pub kinds: Arc<[Kind]>,
     /// What anybody may do over the API when `anonymous_api_read` is on.
     pub readable: Arc<[String]>,
     /// The resources, for what serves every kind of record alike.

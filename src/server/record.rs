@@ -32,12 +32,14 @@ use crate::base::record::{Record, Row, TakenAlong};
 use crate::base::time::stored::{Day, Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
+use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 
 pub mod bulk;
 pub mod facets;
 pub mod once;
+pub mod past;
 pub mod series;
 
 pub use once::OnceKey;
@@ -167,6 +169,8 @@ pub trait Resource:
     const PART_OF: Option<&'static str> = None;
     /// What can be done to a record beyond creating, changing and deleting it.
     const COMMANDS: &'static [RecordCommand] = &[];
+    /// Whether its history tells everything about it, so that it can be shown and restored as it was.
+    const REMEMBERED: bool = Self::PART_OF.is_none();
 
     type Record: Stored;
     type Input: Input;
@@ -317,7 +321,7 @@ pub trait Resource:
             }
             let mut row = <Self::ActiveModel as ActiveModelTrait>::default();
             Self::fill(&mut row, &input);
-            stamp::<Self>(&mut row, before.version() + 1)?;
+            let at = stamp::<Self>(&mut row, before.version() + 1)?;
             let rows = Self::update_many()
                 .set(row)
                 .filter(unchanged::<Self>(&before)?)
@@ -330,7 +334,7 @@ pub trait Resource:
             let versions = (Some(before.version()), Some(after.version()));
             let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
-            history::record(transaction, access.caller(), subject, changes).await?;
+            history::record_at(transaction, access.caller(), subject, changes, at).await?;
             Ok(after)
         }
     }
@@ -359,6 +363,55 @@ pub trait Resource:
             history::record(transaction, access.caller(), subject, changes).await?;
             Ok(before)
         }
+    }
+
+    /// The record that its history tells of.
+    ///
+    /// # Errors
+    /// `Conflict` when the history does not tell everything about it.
+    fn remembered(past: &Past) -> Result<Self::Record> {
+        past::remembered(past)
+    }
+
+    /// Makes a record within a transaction what it was, by the rules of a change.
+    ///
+    /// # Errors
+    /// Those of [`Resource::change_in`]; `Forbidden` without the permission to change.
+    fn set_back_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        id: i64,
+        expected: Expected,
+        past: &Past,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        past::set_back::<Self>(transaction, access, id, expected, past)
+    }
+
+    /// Brings a record that was deleted back within a transaction, under its id and as it was, by the rules of a new one.
+    ///
+    /// # Errors
+    /// Those of [`Resource::create_in`]; `Forbidden` without the permission to add.
+    fn revive_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        past: &Past,
+        version: i64,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        past::revive::<Self>(transaction, access, past, version)
+    }
+
+    /// Takes one event back within a transaction, if the record is at `version` (or gone, for a deletion). Answers with the
+    /// version the record is at afterwards, unless it is gone.
+    ///
+    /// # Errors
+    /// Those of the command that takes it back.
+    fn undo_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        event: &history::Model,
+        version: i64,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send {
+        past::undo::<Self>(transaction, access, event, version)
     }
 
     /// Creates a record.
@@ -962,7 +1015,7 @@ async fn insert<R: Resource>(
     let versions = (None, Some(record.version()));
     let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions, reason: None };
     let changes = history::difference(None, Some(&record.values()));
-    history::record(transaction, access.caller(), subject, changes).await?;
+    history::record_at(transaction, access.caller(), subject, changes, created_at).await?;
     Ok(record)
 }
 

@@ -42,6 +42,37 @@ pub struct FailedForm {
     pub typed: Typed,
 }
 
+/// What was done by the form that led to a page, and the request that did it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Done {
+    /// In one word, such as `Saved`.
+    pub what: String,
+    pub request: String,
+}
+
+impl Done {
+    /// The cookie that carries it to the next page.
+    pub const COOKIE: &'static str = "kontor_done";
+
+    /// As the cookie carries it.
+    pub fn written(&self) -> String {
+        format!("{}.{}", self.what, self.request)
+    }
+
+    /// Whether a cookie can carry it.
+    pub fn is_plain(&self) -> bool {
+        !self.request.is_empty()
+            && self.request.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    }
+
+    /// What a cookie carries.
+    pub fn parse(cookie: &str) -> Option<Self> {
+        let (what, request) = cookie.split_once('.')?;
+        let done = Self { what: what.into(), request: request.into() };
+        (done.is_plain() && what.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(done)
+    }
+}
+
 /// What went wrong instead of a page.
 #[derive(Debug, Clone)]
 pub struct PageProblem {

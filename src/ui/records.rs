@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
 use super::icon::{Icon, Shape};
 use super::page::{ActiveBadge, Crumb, Heading};
+use super::past;
 use super::problem::Problem;
 use super::table::{Column, Filter, List, use_query_text};
 use super::timeline::Timeline;
@@ -162,6 +163,7 @@ pub fn RecordRoutes(
             <Route path=path!(":id") view=chunk(RecordPage::Detail(related), pages) />
             <Route path=path!(":id/edit") view=chunk(RecordPage::Edit, pages) />
             <Route path=path!(":id/delete") view=chunk(RecordPage::Delete, pages) />
+            <Route path=path!(":id/history") view=past::chunk(pages) />
         </ParentRoute>
     }
     .into_inner()
@@ -246,7 +248,7 @@ fn DetailPage(pages: &'static Pages, related: Option<Related>) -> impl IntoView 
 }
 
 /// The id in the address.
-fn use_id() -> Memo<Option<i64>> {
+pub(super) fn use_id() -> Memo<Option<i64>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok())))
 }
@@ -295,7 +297,7 @@ fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
                 <Facts fields=pages.fields() values=row.values />
             </div>
             <aside class="stack">
-                <Timeline events fields=pages.fields() />
+                <Timeline events fields=pages.fields() record=pages.href(id) />
             </aside>
         </div>
     }

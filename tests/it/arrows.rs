@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every room with the rooms it may look into.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("base", &[]),
     ("access", &["base", "history", "server"]),
     ("history", &["base", "access", "server"]),
@@ -13,6 +13,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("customers", &["base", "access", "history", "server", "ui"]),
     ("products", &["base", "access", "history", "server", "ui"]),
     ("orders", &["base", "access", "history", "server", "ui", "customers", "products"]),
+    ("audit", &["base", "access", "history", "server", "ui"]),
     ("accounts", &["base", "access", "history", "server", "ui"]),
     ("admin", &["base", "access", "history", "server", "ui"]),
     ("import", &["base", "access", "history", "server", "ui", "customers", "products", "orders"]),
@@ -20,9 +21,38 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("demo", &["base", "access", "server", "customers", "orders", "products"]),
     (
         "app",
-        &["base", "access", "accounts", "admin", "customers", "import", "orders", "products", "search", "server", "ui"],
+        &[
+            "base",
+            "access",
+            "accounts",
+            "admin",
+            "audit",
+            "customers",
+            "import",
+            "orders",
+            "products",
+            "search",
+            "server",
+            "ui",
+        ],
     ),
-    ("house", &["base", "access", "admin", "app", "customers", "demo", "import", "orders", "products", "server"]),
+    (
+        "house",
+        &[
+            "base",
+            "access",
+            "admin",
+            "app",
+            "audit",
+            "customers",
+            "demo",
+            "history",
+            "import",
+            "orders",
+            "products",
+            "server",
+        ],
+    ),
     ("lib", &["app"]),
 ];
 

@@ -17,12 +17,14 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 43] = [
+const REST: [(&str, &str, Needs); 47] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
     // Whoever may view any resource; here asked for one.
     ("GET", "/api/events/?resource=products", Permission("products.view")),
+    // Whoever may view any resource may ask; what was done and by which commands it is undone decides the rest (undo.rs).
+    ("POST", "/api/changes/{request_id}/undo/", Permission("products.view")),
     ("GET", "/api/customers/", Permission("customers.view")),
     ("POST", "/api/customers/", Permission("customers.add")),
     ("POST", "/api/customers/bulk/", Permission("customers.view")),
@@ -31,6 +33,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/customers/{id}/", Permission("customers.change")),
     ("PATCH", "/api/customers/{id}/", Permission("customers.change")),
     ("DELETE", "/api/customers/{id}/", Permission("customers.delete")),
+    ("POST", "/api/customers/{id}/restore/", Permission("customers.view")),
     ("GET", "/api/products/", Permission("products.view")),
     ("POST", "/api/products/", Permission("products.add")),
     ("POST", "/api/products/bulk/", Permission("products.view")),
@@ -39,6 +42,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/products/{id}/", Permission("products.change")),
     ("PATCH", "/api/products/{id}/", Permission("products.change")),
     ("DELETE", "/api/products/{id}/", Permission("products.delete")),
+    ("POST", "/api/products/{id}/restore/", Permission("products.view")),
     ("GET", "/api/orders/", Permission("orders.view")),
     ("POST", "/api/orders/", Permission("orders.add")),
     ("POST", "/api/orders/bulk/", Permission("orders.view")),
@@ -47,6 +51,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/orders/{id}/", Permission("orders.change")),
     ("PATCH", "/api/orders/{id}/", Permission("orders.change")),
     ("DELETE", "/api/orders/{id}/", Permission("orders.delete")),
+    ("POST", "/api/orders/{id}/restore/", Permission("orders.view")),
     ("GET", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("OPTIONS", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("POST", "/api/orders/{id}/place/", Permission("orders.place")),
@@ -64,10 +69,16 @@ const REST: [(&str, &str, Needs); 43] = [
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 45] = [
+const FUNCTIONS: [(&str, &str, Needs); 49] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
+    // Of the resource that is named, here orders; restoring also asks for what it does (past.rs).
+    ("GET", "/-/history/read", Permission("orders.view")),
+    ("POST", "/-/history/restore", Permission("orders.view")),
+    // Whoever may view any resource may ask (undo.rs).
+    ("POST", "/-/changes/undo", Permission("products.view")),
+    ("GET", "/-/audit/log", Permission("history.view")),
     ("GET", "/-/customers/list", Permission("customers.view")),
     ("GET", "/-/customers/read", Permission("customers.view")),
     ("GET", "/-/customers/new", Permission("customers.add")),
@@ -112,27 +123,31 @@ const FUNCTIONS: [(&str, &str, Needs); 45] = [
     ("POST", "/-/admin/set", Permission("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 27] = [
+const PAGES: [(&str, Needs); 31] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
+    ("/admin/log", Permission("history.view")),
     ("/orders", Permission("orders.view")),
     ("/orders/new", Permission("orders.add")),
     ("/orders/{id}", Permission("orders.view")),
     ("/orders/{id}/cancel", Permission("orders.cancel")),
     ("/orders/{id}/delete", Permission("orders.delete")),
     ("/orders/{id}/print", Permission("orders.view")),
+    ("/orders/{id}/history", Permission("orders.view")),
     ("/customers", Permission("customers.view")),
     ("/customers/new", Permission("customers.add")),
     ("/customers/{id}", Permission("customers.view")),
     ("/customers/{id}/edit", Permission("customers.change")),
     ("/customers/{id}/delete", Permission("customers.delete")),
+    ("/customers/{id}/history", Permission("customers.view")),
     ("/products", Permission("products.view")),
     ("/products/new", Permission("products.add")),
     ("/products/{id}", Permission("products.view")),
     ("/products/{id}/edit", Permission("products.change")),
     ("/products/{id}/delete", Permission("products.delete")),
+    ("/products/{id}/history", Permission("products.view")),
     ("/admin", Permission("admin.view")),
     ("/admin/health", Permission("admin.view")),
     ("/admin/data", Permission("admin.view")),
@@ -143,7 +158,7 @@ const PAGES: [(&str, Needs); 27] = [
 ];
 
 /// What only administrators hold.
-const HOUSE: [&str; 2] = ["admin.view", "settings.change"];
+const HOUSE: [&str; 3] = ["history.view", "admin.view", "settings.change"];
 
 const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
 
@@ -257,7 +272,7 @@ both! {
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
                     ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
-                    ("resource", "orders"),
+                    ("resource", "orders"), ("event", "0"), ("request", "x"),
                 ];
                 let status = if method == "GET" {
                     let path = format!("{path}?id={id}&query=&within=&text=&resource=orders");
