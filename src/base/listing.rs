@@ -15,10 +15,10 @@ pub const PAGE_SIZE: u32 = 25;
 /// The most rows a page can have.
 pub const MAX_PAGE_SIZE: u32 = 200;
 /// The longest search, in characters.
-const MAX_SEARCH: usize = 200;
+pub const MAX_SEARCH: usize = 200;
 
 /// The most values of an `__in` filter.
-const MAX_VALUES: usize = 100;
+pub const MAX_VALUES: usize = 100;
 
 /// What a resource's list can do.
 #[derive(Debug, Clone, Copy)]
@@ -623,6 +623,7 @@ fn one(field: &Field, value: &str) -> std::result::Result<String, String> {
         _ => Given::Text(value.into()),
     };
     match field.check(&given)? {
+        serde_json::Value::Null => Err("A value is missing.".into()),
         serde_json::Value::String(text) => Ok(text),
         value => Ok(value.to_string()),
     }

@@ -166,18 +166,21 @@ pub async fn events(
     // Left with time to answer before the request is given up.
     let patience = state.settings.request_timeout.saturating_sub(Duration::from_secs(1));
     let until = Instant::now() + patience.min(Duration::from_secs(asked.wait));
+    let mut after = asked.after;
     let told = loop {
-        let told = read(&state.database, &asked, &resources).await?;
+        let (told, seen) = read(&state.database, &asked, after, &resources).await?;
+        after = seen;
         if !told.is_empty() || Instant::now() >= until {
             break told;
         }
         sleep(LOOK_EVERY.min(until - Instant::now())).await;
     };
-    let last = told.last().map_or(asked.after, |event| event.id);
-    Ok(Json(json!({ "last": last, "results": told })))
+    Ok(Json(json!({ "last": after, "results": told })))
 }
 
-async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) -> Result<Vec<Told>> {
+/// The events after one, and up to where nothing more is to be found. Looking again from there costs nothing while nothing
+/// happens, whatever happened to other resources before.
+async fn read(database: &Database, asked: &Asked, after: i64, resources: &[&'static str]) -> Result<(Vec<Told>, i64)> {
     let reader = database.reader();
     let place = if reader.get_database_backend() == DbBackend::Postgres {
         place_events(database).await?;
@@ -185,13 +188,25 @@ async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) ->
     } else {
         Expr::col((Entity, Column::Id))
     };
+    // Read before the events: what is committed in between is found next time.
+    let latest = Entity::find().select_only().expr_as(place.clone().max(), "place");
+    let latest: Option<Option<i64>> = latest.into_tuple().one(reader).await?;
+    let latest = latest.flatten().unwrap_or_default();
+    if latest <= after {
+        return Ok((Vec::new(), after));
+    }
     let select = Entity::find()
         .expr_as(place.clone(), "place")
-        .filter(place.clone().gt(asked.after))
+        .filter(place.clone().gt(after))
         .filter(Expr::col((Entity, Column::Resource)).is_in(resources.iter().copied()))
         .order_by(place, Order::Asc)
         .limit(asked.page_size);
-    Ok(select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect())
+    let told: Vec<Told> = select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect();
+    let seen = match told.last() {
+        Some(last) if told.len() as u64 == asked.page_size => last.id,
+        last => last.map_or(latest, |last| Ord::max(last.id, latest)),
+    };
+    Ok((told, seen))
 }
 
 /// Gives every event that was committed its place, after all that have one. Whoever commits later comes later.
@@ -254,7 +269,7 @@ pub fn description(followed: &[Followed]) -> Value {
         ],
         "responses": { "200": { "description": "The next events.", "content": { "application/json": { "schema": {
             "type": "object", "required": ["last", "results"],
-            "properties": { "last": number, "results": { "type": "array", "items": event } },
+            "properties": { "last": { "type": "integer", "format": "int64", "description": "Ask for what comes `after` this next." }, "results": { "type": "array", "items": event } },
         } } } } },
     } })
 }

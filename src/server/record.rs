@@ -106,8 +106,12 @@ pub struct Described {
     pub single: Vec<&'static str>,
     /// Of an input.
     pub written: Map<String, Json>,
+    /// Of the values that change a record, where they are others.
+    pub patched: Map<String, Json>,
     /// Fields of the input of which a new record needs at least one.
-    pub any_of: &'static [&'static str],
+    pub any_of: &'static [Field],
+    /// The operations that go on from a record, by name: what its description links to.
+    pub linked: Vec<String>,
     /// Whether a record says nothing of when it was made and changed.
     pub without_times: bool,
 }

@@ -249,8 +249,16 @@ async fn patch<R: Resource>(
     Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
 }
 
+fn nested<R: Resource>(name: &str) -> bool {
+    R::NESTED == Some(name)
+}
+
 /// The input that a whole body makes of a record.
 fn replaced<R: Resource>(stored: &R::Record, body: Vec<(String, Given)>, renamed: &mut Renamed) -> Result<R::Input> {
+    if let Some((nested, _)) = body.iter().find(|(name, value)| nested::<R>(name) && matches!(value, Given::Object(_)))
+    {
+        return Err(Error::field(nested, "Enter the whole list; operations on it are for PATCH."));
+    }
     R::Input::given(&writable::<R>(stored, body, renamed)?)
 }
 
@@ -309,7 +317,7 @@ fn writable<R: Resource>(
     let mut errors = FieldErrors::new();
     let mut fields = Vec::new();
     for (name, value) in given {
-        let own = R::Input::FIELDS.iter().any(|field| field.name == name) || R::NESTED == Some(name.as_str());
+        let own = R::Input::FIELDS.iter().any(|field| field.name == name) || nested::<R>(&name);
         match stored.get(&name) {
             _ if own => fields.push((name, value)),
             Some(current) if Given::from(current.clone()) == value => {}
@@ -401,7 +409,8 @@ impl FromRequestParts<AppState> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         let Some(header) = parts.headers.get(IF_MATCH) else { return Ok(Self(Expected::Any)) };
-        let version = |tag: &str| tag.strip_prefix("\"v")?.strip_suffix('"')?.parse().ok();
+        let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let version = |tag: &str| tag.strip_prefix("\"v")?.strip_suffix('"').filter(digits)?.parse().ok();
         match header.to_str().map(str::trim) {
             Ok("*") => Ok(Self(Expected::Any)),
             Ok(tag) => version(tag).map(|version| Self(Expected::Version(version))).ok_or_else(wrong_tag),
@@ -428,7 +437,7 @@ impl FromRequest<AppState> for JsonBody {
         let body = to_bytes(request.into_body(), limit)
             .await
             .map_err(|_| Error::new(Code::TooLarge, format!("A body may have up to {limit} bytes.")))?;
-        written::object(&body).map(Self)
+        written::object(&body, state.settings.json_depth).map(Self)
     }
 }
 

@@ -11,6 +11,7 @@ mod bad_input;
 mod bulk;
 mod cli;
 mod constraints;
+mod contract;
 mod demo;
 mod documents;
 mod doors;
