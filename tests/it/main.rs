@@ -8,6 +8,7 @@ mod support;
 
 mod arrows;
 mod bad_input;
+mod bearers;
 mod bulk;
 mod cli;
 mod constraints;
