@@ -1,4 +1,4 @@
-// Starts Kontor on an empty database with the demo company and two people, for the browser tests.
+// Starts Kontor on an empty database with the demo company and four people, for the browser tests.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,6 +22,7 @@ delete env.KONTOR_E2E_PORT;
 const run = (args, input) => execFileSync(program, args, { env, cwd: folder, input, stdio: ["pipe", "ignore", "inherit"] });
 for (const [email, name, role] of [
   ["mira@kontor.example", "Mira Anders", "staff"],
+  ["ada@kontor.example", "Ada Krug", "administrator"],
   ["noah@kontor.example", "Noah Berg", "staff"],
   ["vera@kontor.example", "Vera Lind", "viewer"],
 ]) {

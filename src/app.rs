@@ -7,6 +7,7 @@ use leptos_router::{SsrMode, path};
 
 use crate::access::Me;
 use crate::accounts::pages::SignInPage;
+use crate::admin::pages::AdminRoutes;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::customers::pages::PAGES as CUSTOMERS;
@@ -32,6 +33,7 @@ const ENTRIES: &[Entry] = &[
     Entry { label: "Customers", href: "/customers", icon: Shape::Customers, permission: "customers.view" },
     Entry { label: "Products", href: "/products", icon: Shape::Products, permission: "products.view" },
     Entry { label: "Import", href: "/import", icon: Shape::Import, permission: "records.import" },
+    Entry { label: "Admin", href: "/admin", icon: Shape::Admin, permission: "admin.view" },
 ];
 
 /// Everything inside `<body>`.
@@ -48,6 +50,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
+                    <AdminRoutes />
                     <Route path=path!("/import") view=import::pages::chunk() />
                     <OrderRoutes />
                     <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />

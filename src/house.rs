@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -29,18 +29,19 @@ use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
+use crate::server::live::{self, Live};
 use crate::server::record::once;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{customers, import, orders, products};
+use crate::{admin, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// What refers to what, and so stands in the way of deleting it.
-pub const REFERENCES: [Reference; 2] = [
+/// What refers to what: it goes with it, or stands in the way of deleting it.
+pub const REFERENCES: [Reference; 3] = [
     Reference {
         to: "customers",
         table: "orders",
@@ -48,6 +49,7 @@ pub const REFERENCES: [Reference; 2] = [
         counted: "id",
         resource: "orders",
         href: "/orders?customer=",
+        cascades: false,
     },
     Reference {
         to: "products",
@@ -56,6 +58,16 @@ pub const REFERENCES: [Reference; 2] = [
         counted: "order_id",
         resource: "orders",
         href: "/orders?product=",
+        cascades: false,
+    },
+    Reference {
+        to: "orders",
+        table: "order_items",
+        column: "order_id",
+        counted: "id",
+        resource: "lines",
+        href: "",
+        cascades: true,
     },
 ];
 
@@ -80,16 +92,20 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
+        started: Instant::now(),
         database: database.knowing(&REFERENCES, &settings.currency),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
+        managed: api.managed(),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        demo: |database| Box::pin(async move { demo::load(&database).await.map(drop) }),
         render: |state, request| Box::pin(web::document(state, shell, request)),
+        live: Arc::new(Live::new(settings.clone())),
         settings: Arc::new(settings),
     }
 }
@@ -171,7 +187,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
+    let following = tokio::spawn(live::follow(state.clone()));
     let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -190,6 +208,7 @@ pub async fn serve(
         () = out_of_patience => tracing::warn!("open requests were given up"),
     }
     sweeping.abort();
+    following.abort();
     state.database.close().await;
     Ok(())
 }
@@ -206,6 +225,7 @@ async fn sweep(state: AppState) {
             once::sweep(database).await,
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,
+            admin::run::sweep(database).await,
         ];
         for swept in swept {
             if let Err(error) = swept {

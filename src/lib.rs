@@ -10,6 +10,7 @@
 //! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
 //! | [`import`] | all of them out of CSV files |
 //! | [`accounts`] | signing in and out |
+//! | [`admin`] | every resource by the same pages, and how the house is |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |
 //!
@@ -21,6 +22,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod admin;
 pub mod app;
 pub mod base;
 pub mod customers;

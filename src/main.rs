@@ -13,11 +13,14 @@ use kontor::base::time::Moment;
 use kontor::base::time::stored::Timestamp;
 use kontor::base::{Error, Result};
 use kontor::server::database::Database;
+use kontor::server::live;
 use kontor::server::progress;
 use kontor::server::settings::Settings;
 use kontor::{demo, house, import};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 #[global_allocator]
@@ -261,7 +264,13 @@ async fn run(cli: Cli) -> Result<()> {
 }
 
 fn start_log(filter: &str) {
-    let filter = filter.parse::<tracing_subscriber::filter::Targets>().unwrap_or_default();
+    let understood = |filter: &str| filter.parse::<Targets>().unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(understood(filter));
+    live::relog_by(move |filter| {
+        if let Err(error) = handle.reload(understood(filter)) {
+            tracing::error!(%error, "the log keeps its filter");
+        }
+    });
     let registry = tracing_subscriber::registry().with(filter);
     if std::io::stderr().is_terminal() {
         registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).init();

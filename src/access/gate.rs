@@ -135,7 +135,7 @@ impl<P> Access<P> {
         self.database.reader()
     }
 
-    /// What stands in the way of deleting records.
+    /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
         self.database.references()
     }

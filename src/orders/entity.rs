@@ -26,8 +26,8 @@ use crate::customers::entity as customer;
 use crate::history::entity::{self as history, Subject};
 use crate::history::{Beside, Detail};
 use crate::server::record::{
-    self, Add, Change, Delete, Described, Expected, OnceKey, Renamed, Resource, Stored, View, demand_version,
-    made_before, searchable, series,
+    self, Add, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
+    demand_version, made_before, searchable, series,
 };
 
 integer_column!(OrderId);
@@ -166,6 +166,8 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "order";
     const LISTING: Listing = LISTING;
     const NESTED: Option<&'static str> = Some("items");
+    const COMMANDS: &'static [RecordCommand] =
+        &[command(Command::Place), command(Command::Ship), command(Command::Reopen), command(Command::Cancel)];
 
     type Record = Order;
     type Input = OrderInput;
@@ -176,6 +178,25 @@ impl Resource for Entity {
 
     fn fill(row: &mut ActiveModel, input: &OrderInput) {
         row.set_header(&input.header);
+    }
+
+    async fn command_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        command: &'static RecordCommand,
+        id: i64,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let wish = Wish { reason, dry_run: false };
+        match Command::ALL.into_iter().find(|known| known.name() == command.name) {
+            Some(Command::Place) => give::<Place>(transaction, access, id, wish).await,
+            Some(Command::Ship) => give::<Ship>(transaction, access, id, wish).await,
+            Some(Command::Reopen) => give::<Reopen>(transaction, access, id, wish).await,
+            Some(Command::Cancel) => give::<Cancel>(transaction, access, id, wish).await,
+            Some(Command::Change | Command::Delete) | None => {
+                Err(Error::internal(format!("{} is no command of orders", command.name)))
+            }
+        }
     }
 
     fn narrowed(filter: &str, value: &str) -> Option<Condition> {
@@ -440,6 +461,22 @@ impl Entity {
         let (actions, inactive) = (situation.settled.actions(), situation.settled.inactive_products.clone());
         Ok(Sheet { order, actions, inactive })
     }
+}
+
+const fn command(command: Command) -> RecordCommand {
+    let needs_reason = matches!(command, Command::Cancel);
+    RecordCommand { name: command.name(), label: command.label(), needs_reason }
+}
+
+async fn give<A: Act>(
+    transaction: &DatabaseTransaction,
+    access: &Access<View<Entity>>,
+    id: i64,
+    wish: Wish,
+) -> Result<()> {
+    let access = access.also::<A>()?;
+    demand_version(&access, Expected::Any)?;
+    Entity::act_in::<A, _>(transaction, &access, id, Expected::Any, wish).await.map(drop)
 }
 
 /// What is asked of a command.

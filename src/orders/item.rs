@@ -548,6 +548,7 @@ impl Resource for Entity {
     const NAME: &'static str = "order-items";
     const SINGULAR: &'static str = "order item";
     const LISTING: Listing = ITEMS;
+    const PART_OF: Option<&'static str> = Some("order");
 
     type Record = Item;
     type Input = OrderItemInput;

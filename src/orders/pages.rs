@@ -12,8 +12,8 @@ use wasm_split_helpers::wasm_split;
 
 use super::entry::Entry;
 use super::rpc::{
-    cancel_order, delete_order, latest_orders, list_orders, new_order, place_order, read_order, reopen_order,
-    ship_order,
+    cancel_order, delete_order, latest_orders, list_orders, new_order, order_taken_along, place_order, read_order,
+    reopen_order, ship_order,
 };
 use super::{Action, Command, Item, LISTING, Order, OrderId, OrderInput, Sheet, Status};
 use crate::base::country;
@@ -105,6 +105,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_orders(query)),
         delete: |id, version| Box::pin(delete_order(OrderId(id), version)),
+        taken_along: |id| Box::pin(order_taken_along(OrderId(id))),
         record: None,
     },
 };

@@ -6,7 +6,7 @@ use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Input, Typed};
 use crate::base::listing::{ListQuery, Page};
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::history::{Beside, Detail};
 
 /// One page of the list that `query` describes.
@@ -52,6 +52,14 @@ pub async fn neighbours<R: Resource>(access: &Access<View<R>>, id: i64, within: 
         (Ok(list), Ok(at)) => record::beside(access, &list, at, id).await,
         _ => Ok(Beside::default()),
     }
+}
+
+/// What deleting a record would take along, and what stands in its way.
+///
+/// # Errors
+/// `Unauthenticated` or `Forbidden`.
+pub async fn taken_along<R: Resource>(id: i64) -> Result<TakenAlong> {
+    record::taken_along::<R>(&access().await?, &[id]).await
 }
 
 /// A one-time key for the form of a new record.

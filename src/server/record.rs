@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::str::FromStr;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -27,7 +28,7 @@ use crate::base::error::{Blocker, Code};
 use crate::base::form::{Field, Given, Input, Kind};
 use crate::base::listing::{Comparison, Filter, ListQuery, Listing, Page, Walk, encoded};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
-use crate::base::record::{Record, Row};
+use crate::base::record::{Record, Row, TakenAlong};
 use crate::base::time::stored::{Day, Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
@@ -35,6 +36,7 @@ use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 
 pub mod bulk;
+pub mod facets;
 pub mod once;
 pub mod series;
 
@@ -119,6 +121,16 @@ pub struct Described {
 /// What the client calls a nested value, such as `items.update[0]`, by what errors call it: `items[3]`.
 pub type Renamed = BTreeMap<String, String>;
 
+/// Something that can be done to a record beyond creating, changing and deleting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordCommand {
+    pub name: &'static str,
+    /// As a button says it.
+    pub label: &'static str,
+    /// Whether it needs to be said why.
+    pub needs_reason: bool,
+}
+
 /// The version a change was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -155,6 +167,10 @@ pub trait Resource:
     const LISTING: Listing;
     /// The value of the input that is a list of inputs of its own, such as an order's `items`.
     const NESTED: Option<&'static str> = None;
+    /// The reference to the record it is a part of, on whose page it is shown, such as a line's `order`.
+    const PART_OF: Option<&'static str> = None;
+    /// What can be done to a record beyond creating, changing and deleting it.
+    const COMMANDS: &'static [RecordCommand] = &[];
 
     type Record: Stored;
     type Input: Input;
@@ -202,6 +218,20 @@ pub trait Resource:
         _rows: &mut [Self::Record],
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
+    }
+
+    /// Gives one of [`Resource::COMMANDS`] to a record, within a transaction.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Conflict` with the reason why it cannot be done.
+    fn command_in(
+        _transaction: &DatabaseTransaction,
+        _access: &Access<View<Self>>,
+        command: &'static RecordCommand,
+        _id: i64,
+        _reason: Option<String>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move { Err(Error::internal(format!("{} is no command of {}", command.name, Self::NAME))) }
     }
 
     /// Takes out of nested values what a client read and sends back unchanged although nobody writes it, and carries out
@@ -506,15 +536,70 @@ fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Resul
 pub struct RelatedRecords {
     /// What the caller must hold to filter by it.
     permission: String,
+    /// The page of one of them, up to the id.
+    path: &'static str,
     /// The ids of the records that a filter of theirs leaves.
     ids: fn(&str, &str) -> Result<SelectStatement>,
+    names: for<'a> fn(&'a DatabaseConnection, &'a [i64]) -> Names<'a>,
 }
+
+/// What records are called, by id.
+pub type Names<'a> = Pin<Box<dyn Future<Output = Result<HashMap<i64, String>>> + Send + 'a>>;
 
 impl RelatedRecords {
     /// To the records of `R`.
     pub fn to<R: Resource>() -> Self {
-        Self { permission: R::permission("view"), ids: ids_of::<R> }
+        let (permission, path) = (R::permission("view"), R::LISTING.path);
+        Self { permission, path, ids: ids_of::<R>, names: |db, ids| Box::pin(names_of::<R>(db, ids)) }
     }
+
+    /// The page of one of them.
+    pub fn href(&self, id: i64) -> String {
+        format!("{}/{id}", self.path)
+    }
+
+    /// What records are called; nothing for who may not see them. One statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn names<P>(&self, access: &Access<P>, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        match ids.is_empty() || !holds(&access.caller().permissions, &self.permission) {
+            true => Ok(HashMap::new()),
+            false => (self.names)(access.reader(), ids).await,
+        }
+    }
+}
+
+/// What records are called, by id. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Result<HashMap<i64, String>> {
+    let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
+}
+
+/// The ids of the first `limit` rows of a list, in its order. One statement.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery, limit: u64) -> Result<Vec<i64>> {
+    may_filter::<R>(access, query)?;
+    let ids = ordered::<R>(query)?.select_only().column(column::<R>("id")?).limit(limit);
+    Ok(ids.into_tuple().all(access.reader()).await?)
+}
+
+/// What deleting records would take along, and what stands in its way.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn taken_along<R: Resource>(access: &Access<Delete<R>>, ids: &[i64]) -> Result<TakenAlong> {
+    let references = access.references().iter().filter(|reference| reference.to == R::NAME);
+    let (goes, stays): (Vec<_>, Vec<_>) = references.copied().partition(|reference| reference.cascades);
+    Ok(TakenAlong {
+        goes: referring(access.reader(), &goes, ids).await?,
+        blockers: referring(access.reader(), &stays, ids).await?,
+    })
 }
 
 fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
@@ -680,7 +765,8 @@ fn ordered<R: Resource>(query: &ListQuery) -> Result<Select<R>> {
 /// # Errors
 /// `Conflict` with what does, how often, and where it is listed.
 async fn free<R: Resource>(db: &impl ConnectionTrait, access: &Access<Delete<R>>, id: i64) -> Result<()> {
-    let blockers = blockers(db, access.references(), R::NAME, id).await?;
+    let protecting = access.references().iter().filter(|reference| reference.to == R::NAME && !reference.cascades);
+    let blockers = referring(db, &protecting.copied().collect::<Vec<_>>(), &[id]).await?;
     if blockers.is_empty() {
         return Ok(());
     }
@@ -689,30 +775,27 @@ async fn free<R: Resource>(db: &impl ConnectionTrait, access: &Access<Delete<R>>
     Err(Error { blockers: blockers.into(), ..Error::new(Code::Conflict, detail) })
 }
 
-async fn blockers(
-    db: &impl ConnectionTrait,
-    references: &[Reference],
-    resource: &str,
-    id: i64,
-) -> Result<Vec<Blocker>> {
-    let mut blockers = Vec::new();
-    for reference in references.iter().filter(|reference| reference.to == resource) {
+/// How many records refer to these, by reference; those to which nothing refers are left out. One statement a reference.
+async fn referring(db: &impl ConnectionTrait, references: &[Reference], ids: &[i64]) -> Result<Vec<Blocker>> {
+    let mut found = Vec::new();
+    for reference in references {
         let select = Query::select()
             .expr(Func::count_distinct(Expr::col(reference.counted)))
             .from(reference.table)
-            .and_where(Expr::col(reference.column).eq(id))
+            .and_where(Expr::col(reference.column).is_in(ids.iter().copied()))
             .to_owned();
         let row = db.query_one(&select).await?;
         let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         if count > 0 {
-            blockers.push(Blocker {
-                resource: reference.resource.into(),
-                count: u64::try_from(count).unwrap_or_default(),
-                href: format!("{}{id}", reference.href),
-            });
+            let href = match ids {
+                [id] if !reference.href.is_empty() => format!("{}{id}", reference.href),
+                _ => String::new(),
+            };
+            let resource = reference.resource.into();
+            found.push(Blocker { resource, count: u64::try_from(count).unwrap_or_default(), href });
         }
     }
-    Ok(blockers)
+    Ok(found)
 }
 
 /// Connects the columns of an entity with the fields of its input that have the same name and type: a row reads as the

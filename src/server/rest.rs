@@ -21,6 +21,7 @@ use super::AppState;
 use super::batch;
 use super::export::{export, sparse};
 use super::feed::{self, Followed};
+use super::managed::Managed;
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use super::settings::Settings;
@@ -35,6 +36,7 @@ use crate::base::{Error, Result, json as written};
 pub struct Api {
     router: Router<AppState>,
     followed: Vec<Followed>,
+    managed: Vec<Managed>,
     document: openapi::Document,
 }
 
@@ -49,6 +51,7 @@ impl Api {
         });
         let permission = R::permission("view");
         self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
+        self.managed.push(Managed::of::<R>());
         self.document.describe::<R>();
         self
     }
@@ -58,6 +61,11 @@ impl Api {
         self.router = self.router.merge(router);
         self.document.add(paths);
         self
+    }
+
+    /// The resources without their types, in the order they were added.
+    pub fn managed(&self) -> Arc<[Managed]> {
+        self.managed.as_slice().into()
     }
 
     /// The permissions to read everything that is served.

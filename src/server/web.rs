@@ -33,7 +33,7 @@ use crate::base::error::Code;
 use crate::base::form::Typed;
 use crate::base::listing::encoded;
 use crate::base::{Error, Result};
-use crate::ui::context::{Announce, FailedForm, Origin, PageProblem, SetStatus, Theme};
+use crate::ui::context::{Announce, FailedForm, Origin, PageProblem, Report, Theme};
 
 /// Where people sign in.
 pub const SIGN_IN: &str = "/sign-in";
@@ -104,7 +104,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         return Ok(Caller { actor, permissions: person.permissions, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if door == Door::Api && reads && state.settings.anonymous_api_read {
+    if door == Door::Api && reads && state.live.settings().anonymous_api_read {
         return Ok(Caller { permissions: state.readable.to_vec(), ..nobody });
     }
     Ok(nobody)
@@ -237,8 +237,11 @@ fn provide_page(state: &AppState) {
             headers.append_header(LINK, preload);
         }
     }));
-    provide_context(SetStatus::new(move |status| {
-        if let Ok(status) = StatusCode::from_u16(status) {
+    provide_context(Report::new(move |error| {
+        if let Some(internal) = &error.internal {
+            tracing::error!(error = internal, "a page could not be drawn");
+        }
+        if let Ok(status) = StatusCode::from_u16(error.status()) {
             options.set_status(status);
         }
     }));

@@ -73,16 +73,22 @@ impl std::fmt::Debug for Announce {
     }
 }
 
-/// Sets the status of the page that is being drawn.
+/// Tells the server what went wrong on the page that is being drawn: its status, and what the log should know.
 #[derive(Clone)]
-pub struct SetStatus(Arc<dyn Fn(u16) + Send + Sync>);
+pub struct Report(Arc<dyn Fn(&Error) + Send + Sync>);
 
-impl SetStatus {
-    pub fn new(set: impl Fn(u16) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(set))
+impl Report {
+    pub fn new(report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(report))
     }
 
-    pub fn set(&self, status: u16) {
-        (self.0)(status);
+    pub fn failed(&self, error: &Error) {
+        (self.0)(error);
+    }
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@ pub enum Shape {
     Customers,
     Products,
     Import,
+    Admin,
     Search,
     Plus,
     Menu,
@@ -30,6 +31,7 @@ impl Shape {
     const fn path(self) -> &'static str {
         match self {
             Shape::Orders => "M4 4h16v16H4zM8 9h8M8 13h8M8 17h5",
+            Shape::Admin => "M12 3 5 6v5c0 4.5 3 8 7 10 4-2 7-5.5 7-10V6zM9 12l2 2 4-4",
             Shape::Print => "M7 8V4h10v4M7 17H4V9h16v8h-3M7 14h10v6H7z",
             Shape::Up => "m6 15 6-6 6 6",
             Shape::Down => "m6 9 6 6 6-6",

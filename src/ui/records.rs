@@ -14,7 +14,7 @@ use leptos_router::{StaticSegment, path};
 use wasm_split_helpers::wasm_split;
 
 use super::chunk::Chunk;
-use super::confirm::{AskButton, DeleteForm};
+use super::confirm::{AskButton, DeleteForm, Taken};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
 use super::icon::{Icon, Shape};
@@ -25,7 +25,7 @@ use super::timeline::Timeline;
 use crate::access::Me;
 use crate::base::form::{Field, Typed, shown, suggested};
 use crate::base::listing::{Listing, Page};
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 
 use crate::history::Detail;
@@ -39,6 +39,8 @@ pub struct Calls {
     pub list: fn(String) -> Answer<Page<Row>>,
     /// Id and version.
     pub delete: fn(i64, i64) -> Answer<()>,
+    /// What a delete takes along, by id.
+    pub taken_along: fn(i64) -> Answer<TakenAlong>,
     /// Those of one record; absent where a module draws its records itself.
     pub record: Option<RecordCalls>,
 }
@@ -389,7 +391,16 @@ fn Ask(pages: &'static Pages, row: Row) -> impl IntoView {
 /// The question before deleting, with the button that does it.
 #[component]
 pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
+    let taken = Resource::new(|| (), move |()| (pages.calls.taken_along)(id));
     view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match taken.await {
+                    Err(error) => view! { <p class="muted">{error.detail}</p> }.into_any(),
+                    Ok(taken) => view! { <Taken taken /> }.into_any(),
+                }
+            })}
+        </Transition>
         <DeleteForm
             action=pages.action("delete")
             send=Arc::new(move |_| (pages.calls.delete)(id, version))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every room with the rooms it may look into.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("access", &["base", "history", "server"]),
     ("history", &["base", "access", "server"]),
@@ -14,11 +14,15 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("products", &["base", "access", "history", "server", "ui"]),
     ("orders", &["base", "access", "history", "server", "ui", "customers", "products"]),
     ("accounts", &["base", "access", "history", "server", "ui"]),
+    ("admin", &["base", "access", "history", "server", "ui"]),
     ("import", &["base", "access", "history", "server", "ui", "customers", "products", "orders"]),
     ("search", &["base", "access", "customers", "orders", "products", "ui"]),
     ("demo", &["base", "access", "server", "customers", "orders", "products"]),
-    ("app", &["base", "access", "accounts", "customers", "import", "orders", "products", "search", "server", "ui"]),
-    ("house", &["base", "access", "app", "customers", "import", "orders", "products", "server"]),
+    (
+        "app",
+        &["base", "access", "accounts", "admin", "customers", "import", "orders", "products", "search", "server", "ui"],
+    ),
+    ("house", &["base", "access", "admin", "app", "customers", "demo", "import", "orders", "products", "server"]),
     ("lib", &["app"]),
 ];
 

@@ -64,7 +64,7 @@ const REST: [(&str, &str, Needs); 43] = [
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 32] = [
+const FUNCTIONS: [(&str, &str, Needs); 45] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
@@ -80,6 +80,9 @@ const FUNCTIONS: [(&str, &str, Needs); 32] = [
     ("POST", "/-/products/create", Permission("products.add")),
     ("POST", "/-/products/update", Permission("products.change")),
     ("POST", "/-/products/delete", Permission("products.delete")),
+    ("GET", "/-/customers/taken-along", Permission("customers.delete")),
+    ("GET", "/-/products/taken-along", Permission("products.delete")),
+    ("GET", "/-/orders/taken-along", Permission("orders.delete")),
     ("GET", "/-/orders/latest", Permission("orders.view")),
     ("GET", "/-/orders/list", Permission("orders.view")),
     ("GET", "/-/orders/read", Permission("orders.view")),
@@ -97,9 +100,19 @@ const FUNCTIONS: [(&str, &str, Needs); 32] = [
     ("GET", "/-/import/read", Permission("records.import")),
     ("POST", "/-/import/check", Permission("records.import")),
     ("POST", "/-/import/run", Permission("records.import")),
+    ("GET", "/-/admin/overview", Permission("admin.view")),
+    ("GET", "/-/admin/table", Permission("admin.view")),
+    ("GET", "/-/admin/question", Permission("admin.view")),
+    ("POST", "/-/admin/act", Permission("admin.view")),
+    ("GET", "/-/admin/run", Permission("admin.view")),
+    ("GET", "/-/admin/health", Permission("admin.view")),
+    ("GET", "/-/admin/data", Permission("admin.view")),
+    ("POST", "/-/admin/demo", Permission("admin.view")),
+    ("GET", "/-/admin/settings", Permission("settings.change")),
+    ("POST", "/-/admin/set", Permission("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 20] = [
+const PAGES: [(&str, Needs); 27] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/search", Somebody),
@@ -120,7 +133,17 @@ const PAGES: [(&str, Needs); 20] = [
     ("/products/{id}", Permission("products.view")),
     ("/products/{id}/edit", Permission("products.change")),
     ("/products/{id}/delete", Permission("products.delete")),
+    ("/admin", Permission("admin.view")),
+    ("/admin/health", Permission("admin.view")),
+    ("/admin/data", Permission("admin.view")),
+    ("/admin/settings", Permission("settings.change")),
+    ("/admin/runs/{id}", Permission("admin.view")),
+    ("/admin/{resource}", Permission("admin.view")),
+    ("/admin/{resource}/act", Permission("admin.view")),
 ];
+
+/// What only administrators hold.
+const HOUSE: [&str; 2] = ["admin.view", "settings.change"];
 
 const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
 
@@ -128,6 +151,7 @@ fn holds(who: As, needs: Needs) -> bool {
     match (who, needs) {
         (_, Nothing) | (As::Administrator, _) => true,
         (As::Anonymous, _) => false,
+        (_, Permission(code)) if HOUSE.contains(&code) => false,
         (_, Somebody) | (As::Staff, Permission(_)) => true,
         (As::Viewer, Permission(code)) => code.ends_with(".view"),
         (As::Scoped | As::Careful, Permission(code)) => code == "products.view",
@@ -191,7 +215,7 @@ impl Records {
     }
 
     fn address(self, path: &str) -> String {
-        path.replace("{id}", &self.id(path))
+        path.replace("{id}", &self.id(path)).replace("{resource}", "orders")
     }
 }
 
@@ -233,9 +257,10 @@ both! {
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
                     ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
+                    ("resource", "orders"),
                 ];
                 let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=&within=&text=");
+                    let path = format!("{path}?id={id}&query=&within=&text=&resource=orders");
                     let mut request = axum::http::Request::get(path).header("accept", "application/json");
                     if let Some(cookie) = app.cookie(who) {
                         request = request.header("cookie", cookie);
@@ -264,6 +289,9 @@ both! {
                 let answer = app.page(who, &path).await;
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
+                    // Nothing was done yet, and nothing is said of what to do.
+                    (true, _) if path.starts_with("/admin/runs/") => assert_eq!(status, 404),
+                    (true, _) if path.ends_with("/act") => assert_eq!(status, 400),
                     (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
                     (false, As::Anonymous) => {
                         assert_eq!(status, 303, "{path}");

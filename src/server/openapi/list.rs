@@ -81,10 +81,11 @@ fn filter_parameter(prefix: &str, field: &Field, comparison: Comparison) -> Valu
     if let Some(schema) = schema.as_object_mut() {
         schema.retain(|name, _| !["description", "default", "examples"].contains(&name.as_str()));
     }
+    let several_meaning = format!("Only rows with one of these values, up to {MAX_VALUES}, separated by commas.");
     let part = || json!({ "type": "string", "maxLength": MAX_SEARCH, "pattern": LINE });
     let (meaning, schema) = match comparison {
         Comparison::Exact => ("Only rows with exactly this value.", schema),
-        Comparison::In => ("Only rows with one of these values, separated by commas.", several(field, MAX_VALUES)),
+        Comparison::In => (several_meaning.as_str(), several(field)),
         Comparison::Contains => ("Only rows whose text holds this one, letter by letter.", part()),
         Comparison::StartsWith => ("Only rows whose text begins with this one, letter by letter.", part()),
         Comparison::Greater => ("Only rows with a larger value.", schema),

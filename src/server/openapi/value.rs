@@ -109,8 +109,8 @@ pub fn plain(field: &Field) -> Value {
     }
 }
 
-/// The schema of several values of a field in one text, separated by commas, up to `most` of them.
-pub fn several(field: &Field, most: usize) -> Value {
+/// The schema of several values of a field in one text, separated by commas.
+pub fn several(field: &Field) -> Value {
     let one = match field.kind {
         Kind::Line { max } | Kind::Text { max } => {
             format!(r"[^,\x00-\x1f\x7f-\x9f]{{0,{}}}[^,\s\x00-\x1f\x7f-\x9f]", max.saturating_sub(1))
@@ -127,7 +127,7 @@ pub fn several(field: &Field, most: usize) -> Value {
         Kind::Moment => r"(19|2[0-9])[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z".to_owned(),
         Kind::Choice(choices) => alternatives(choices.iter().map(|(value, _)| *value)),
     };
-    json!({ "type": "string", "pattern": format!("^{one}(,{one}){{0,{}}}$", most.saturating_sub(1)) })
+    json!({ "type": "string", "pattern": format!("^{one}(,{one})*$") })
 }
 
 /// A pattern for a whole number from 0 to this one.
