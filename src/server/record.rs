@@ -481,8 +481,8 @@ async fn walk_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Re
     Ok((results, last))
 }
 
-/// How many rows of an export are read at once.
-const CHUNK: usize = 500;
+/// How many rows of an export are read at once: few, as memory is all that more of them cost.
+const CHUNK: usize = 100;
 
 /// All rows of a list in its order, a chunk at a time, as they are when the chunk is read. Only their ids, eight bytes each,
 /// are kept from the start.
