@@ -206,7 +206,7 @@ pub fn paths() -> Vec<(String, Value)> {
         "orders.actions",
         "What can be done with an order",
         "orders.view",
-        &[401, 403, 404],
+        &[400, 401, 403, 404],
         listed,
     );
     vec![

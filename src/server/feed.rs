@@ -138,7 +138,9 @@ fn visible(followed: &[Followed], caller: &Caller, resource: Option<&str>) -> Re
         let known = followed.iter().find(|known| known.name == resource || known.singular == resource);
         let known = known.ok_or_else(|| {
             let names = followed.iter().map(|known| known.name).collect::<Vec<_>>().join(", ");
-            Error::field("resource", format!("Choose one of {names}."))
+            let hint = nearest(resource, followed.iter().map(|known| known.name));
+            let hint = hint.map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            Error::field("resource", format!("Choose one of {names}.{hint}"))
         })?;
         if !holds(&caller.permissions, &known.permission) {
             return Err(Error::forbidden(&known.permission));

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
@@ -89,7 +89,7 @@ impl Document {
         );
         let mut read = operation("read", "view", format!("Read {one}"));
         read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
-        read["responses"] = responses_with(answered("200", "As it is stored."), &[401, 403, 404]);
+        read["responses"] = responses_with(answered("200", "As it is stored."), &[400, 401, 403, 404]);
         read["responses"]["304"] = json!({ "description": "Not changed since." });
         let mut create = write(
             operation("create", "add", format!("Create {one}")),
@@ -314,11 +314,16 @@ pub fn pages() -> Router<AppState> {
     let asset =
         move |path: Option<Path<String>>| async move { docs(path.map_or_else(String::new, |path| path.0), config) };
     Router::new()
-        .route("/api/docs", get(|| async { Redirect::to("/api/docs/") }))
-        .route("/api/docs/", get(guide))
-        .route("/api/docs/explorer", get(|| async { Redirect::to("/api/docs/explorer/") }))
-        .route("/api/docs/explorer/", get(asset.clone()))
-        .route("/api/docs/explorer/{*file}", get(asset))
+        .route("/api/docs", answered(get(|| async { Redirect::to("/api/docs/") })))
+        .route("/api/docs/", answered(get(guide)))
+        .route("/api/docs/explorer", answered(get(|| async { Redirect::to("/api/docs/explorer/") })))
+        .route("/api/docs/explorer/", answered(get(asset.clone())))
+        .route("/api/docs/explorer/{*file}", answered(get(asset)))
+}
+
+/// The same, and which methods there are.
+fn answered(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    methods.options(|| super::rest::allow("GET, HEAD, OPTIONS"))
 }
 
 /// The page a newcomer works from.

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, RawQuery, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -101,7 +101,8 @@ impl Api {
                 || get(feed::events).options(|| allow("GET, HEAD, OPTIONS")).layer(Extension(Arc::clone(&followed)));
             let own = answering(self.router.clone(), "/events", events);
             let router = Router::new().route(base, index.clone()()).nest(base, own);
-            router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
+            let router = router.route(&format!("{base}/"), index.clone()());
+            answering(router, &format!("{base}/openapi.json"), || document.clone())
         };
         routes("/api")
             .merge(routes("/api/v1"))
@@ -111,6 +112,7 @@ impl Api {
             )
             .merge(openapi::pages())
             .layer(axum::middleware::from_fn(acceptable))
+            .layer(axum::middleware::from_fn(understood))
             .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
             .layer(axum::middleware::from_fn(super::web::known_only))
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
@@ -142,6 +144,25 @@ fn single<R: Resource>() -> MethodRouter<AppState> {
 /// Says which methods an address answers.
 pub async fn allow(methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
+}
+
+/// Refuses parameters where none are known; lists look at their own. DRF's `format=json` says nothing new.
+async fn understood(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    let below = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api")).unwrap_or_default();
+    let below = below.trim_matches('/');
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let listed = reads && !below.is_empty() && !below.contains(['/', '.']);
+    let unknown = path.contains("{*") || below.starts_with("docs") || *request.method() == Method::OPTIONS;
+    if !listed && !unknown {
+        let query = request.uri().query().unwrap_or_default();
+        let mut given = form_urlencoded::parse(query.as_bytes());
+        if let Some((name, _)) = given.find(|(name, value)| !(reads && name == "format" && value == "json")) {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Error::field(name, "This address takes no parameters.").into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// Refuses callers who cannot read what we write.

@@ -129,6 +129,11 @@ both! {
         for (query, field, said) in [
             ("status=lost", "status", "Choose one of draft, placed, shipped, cancelled."),
             ("statsu=draft", "statsu", "Did you mean status?"),
+            ("total__gtee=1", "total__gtee", "Did you mean total__gte?"), ("total__contains=1", "total__contains", "total takes exact"),
+            ("customer__cod=x", "customer__cod", "Did you mean customer__code?"), ("custmer__code=x", "custmer__code", "Did you mean customer__code?"),
+            ("customer__code__contians=x", "customer__code__contians", "customer__code takes exact, in, contains, startswith, isnull. Did you mean customer__code__contains?"),
+            ("customer__naem__in=x", "customer__naem__in", "Did you mean customer__name__in?"), ("code=%20", "code", "no such parameter"),
+            ("customer__code=%20", "customer__code", "A value is missing."), ("number__in=A,%20", "number__in", "A value is missing."),
             ("expand=lines", "expand", "This list can expand items."),
             ("order_date__gte=yesterday", "order_date__gte", "Enter a day"),
             ("order_date=2026-02-30", "order_date", "Enter a day"),
