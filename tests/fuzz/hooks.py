@@ -5,9 +5,9 @@ the few rules that hold between two values are kept; wrong requests stay as they
 """
 
 import datetime
-import itertools
 import json
 import re
+import uuid
 
 import schemathesis
 from hypothesis import strategies as st
@@ -44,8 +44,6 @@ BEYOND_DESCRIPTION = [
     r"(Draft #\d+|\S+-\d+): .*",
 ]
 
-key = itertools.count()
-
 
 def positive(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
@@ -72,7 +70,7 @@ def before_call(context, case, kwargs):
     if positive(case) and headers and "Idempotency-Key" in headers:
         used = str(headers["Idempotency-Key"])
         quoted = used.startswith('"') and used.endswith('"') and len(used) > 1
-        unique = f"{used.strip(chr(34))[:240]}-{next(key)}"
+        unique = f"{used.strip(chr(34))[:200]}-{uuid.uuid4()}"
         headers["Idempotency-Key"] = f'"{unique}"' if quoted else unique
     # A walk has no pages, and no order but its own.
     if positive(case) and query and "cursor" in query:
