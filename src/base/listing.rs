@@ -363,8 +363,10 @@ impl ListQuery {
             if seen.contains(&name) {
                 return Err(Error::field(name, "Given more than once."));
             }
-            if !value.is_empty() || name == "cursor" {
+            if !value.trim().is_empty() || name == "cursor" {
                 state.set(listing, &name, &value)?;
+            } else if !listing.parameters().any(|known| known == name) && listing.filter(&name).is_none() {
+                return Err(unknown(listing, &name));
             }
             seen.push(name);
         }
@@ -728,6 +730,7 @@ mod tests {
     fn what_makes_no_sense_is_named_with_the_nearest_that_does() {
         assert!(refused("serach=x").contains("serach: There is no such parameter. Did you mean search?"));
         assert!(refused("ordering=nmae").contains("Did you mean name?"));
+        assert!(refused("serach=").contains("Did you mean search?"));
         assert!(refused("notes=x").contains("notes: There is no such parameter."));
         for query in ["page=0", "page=-1", "page=x", "page=1.5", "page_size=201", "page=99999999999999999999"] {
             assert!(refused(query).contains("Enter a whole number from 1 to"), "{query}");

@@ -77,7 +77,8 @@ fn several_names<'a>(names: impl Iterator<Item = &'a str>, before: &str, example
 }
 
 fn filter_parameter(prefix: &str, field: &Field, comparison: Comparison) -> Value {
-    let mut schema = plain(&field.required());
+    // Blank text is as good as none.
+    let mut schema = plain(&Field { required: false, ..*field });
     if let Some(schema) = schema.as_object_mut() {
         schema.retain(|name, _| !["description", "default", "examples"].contains(&name.as_str()));
     }
