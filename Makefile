@@ -57,6 +57,8 @@ test: setup style ## Everything CI checks
 	scripts/with-postgres cargo test --features ssr
 	$(SAY) "The app for the browser tests"
 	cargo leptos build --split
+	$(SAY) "The API against its own description"
+	TEST_DATABASE_URL= KONTOR_PROGRAM="$(TARGET)/debug/kontor" scripts/fuzz cases 8
 	$(SAY) "Browser tests, with JavaScript and without"
 	KONTOR_PROGRAM="$(TARGET)/debug/kontor" playwright test --config end2end/playwright.config.ts
 
@@ -66,9 +68,9 @@ bench: build ## Speed, memory and size, against the budgets
 	LEPTOS_OUTPUT_NAME=kontor TEST_DATABASE_DURABLE=1 KONTOR_PROGRAM="$(TARGET)/release/kontor" scripts/with-postgres \
 		cargo bench --quiet --features ssr --bench desk
 
-fuzz: ## Requests made up from the OpenAPI document, for FUZZ_SECONDS (600)
+fuzz: ## Requests made up from the OpenAPI document, for FUZZ_SECONDS (600) on each database
 	cargo build --features ssr
-	scripts/fuzz
+	scripts/with-postgres scripts/fuzz seconds "$(or $(FUZZ_SECONDS),600)"
 
 fmt: ## Format everything
 	cargo fmt --all

@@ -25,6 +25,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+#[path = "desk/api.rs"]
+mod api;
+
 /// What went wrong, in words.
 type Outcome<T> = Result<T, String>;
 
@@ -212,7 +215,9 @@ impl Bench {
             rows.push(desk.write(&server, &asker, &asker.writes(writers, &goods), writers).await?);
         }
         memory.push(desk.fact("memory after everything", server.memory()?, "MB", Some(Budget::AtMost(100.0))));
+        let mut facts = desk.ask_api(&server, &asker, &goods, &mut rows).await?;
         server.stop()?;
+        facts.extend(desk.export(&asker).await?);
 
         let server = desk.serve("warn").await?;
         let start =
@@ -223,7 +228,7 @@ impl Bench {
         for row in rows {
             report.tell(row);
         }
-        memory.into_iter().for_each(|fact| report.note(fact));
+        memory.into_iter().chain(facts).for_each(|fact| report.note(fact));
         report.note(start);
         let speed = desk.import()?;
         report.note(desk.fact("import", speed, "lines/s", Some(Budget::AtLeast(10_000.0))));
@@ -427,6 +432,7 @@ impl Desk<'_> {
         let mut connection = Connection::open(&server.address).await.map_err(wrong("no connection"))?;
         let mut workloads = asker.reads(short, long);
         workloads.push(asker.writes(1, goods));
+        workloads.extend(asker.walks(&server).await?);
         for workload in &workloads {
             let Some(request) = workload.requests.first() else { continue };
             connection.success(request).await?;
@@ -618,19 +624,20 @@ impl Asker {
 
     /// Orders of five lines by so many at once.
     fn writes(&self, writers: usize, goods: &[i64]) -> Workload {
-        let order = |number: usize| {
-            let line = |at: usize| json!({ "product": goods[(number * 7 + at * 31) % goods.len()], "quantity": "4" });
-            json!({ "customer": number % 20 + 1, "items": (0..5).map(line).collect::<Vec<_>>() })
-        };
         Workload {
             name: match writers {
                 1 => "create an order, 1 writer",
                 8 => "create an order, 8 writers",
                 _ => "create an order, 32 writers",
             },
-            requests: (0..200).map(|number| self.post("/api/orders/", &order(number))).collect(),
+            requests: (0..200).map(|number| self.post("/api/orders/", &self.order_of_five(number, goods))).collect(),
             budget: None,
         }
+    }
+
+    fn order_of_five(&self, number: usize, goods: &[i64]) -> Value {
+        let line = |at: usize| json!({ "product": goods[(number * 7 + at * 31) % goods.len()], "quantity": "4" });
+        json!({ "customer": number % 20 + 1, "items": (0..5).map(line).collect::<Vec<_>>() })
     }
 
     /// The ids of so many active products; those that lack are made.
@@ -733,6 +740,15 @@ struct Connection {
     body: Vec<u8>,
 }
 
+/// What stands before the body of an answer.
+struct Head {
+    status: u16,
+    length: usize,
+    is_chunked: bool,
+    /// The first cookie it sets, without its attributes.
+    cookie: Option<String>,
+}
+
 /// An answer; its body stays in the connection.
 struct Answer {
     status: u16,
@@ -762,30 +778,36 @@ impl Connection {
     }
 
     async fn ask(&mut self, request: &Request) -> std::io::Result<Answer> {
-        self.stream.get_mut().write_all(&request.0).await?;
-        let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-        let (mut length, mut is_chunked, mut cookie) = (0, false, None);
-        loop {
-            let line = self.line().await?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            match (name.to_ascii_lowercase().as_str(), value.trim()) {
-                ("content-length", value) => length = value.parse().unwrap_or_default(),
-                ("transfer-encoding", value) => is_chunked = value.eq_ignore_ascii_case("chunked"),
-                ("set-cookie", value) => cookie = cookie.or(value.split(';').next().map(str::to_owned)),
-                _ => {}
-            }
-        }
-        self.body.clear();
-        if is_chunked {
+        let head = self.head(request).await?;
+        if head.is_chunked {
             while let size @ 1.. = usize::from_str_radix(self.line().await?.as_str(), 16).unwrap_or_default() {
                 self.take(size).await?;
                 self.line().await?;
             }
             self.line().await?;
         } else {
-            self.take(length).await?;
+            self.take(head.length).await?;
         }
-        Ok(Answer { status, cookie })
+        Ok(Answer { status: head.status, cookie: head.cookie })
+    }
+
+    /// Asks, and reads the answer up to its body.
+    async fn head(&mut self, request: &Request) -> std::io::Result<Head> {
+        self.stream.get_mut().write_all(&request.0).await?;
+        let status = self.line().await?.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        let mut head = Head { status, length: 0, is_chunked: false, cookie: None };
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            match (name.to_ascii_lowercase().as_str(), value.trim()) {
+                ("content-length", value) => head.length = value.parse().unwrap_or_default(),
+                ("transfer-encoding", value) => head.is_chunked = value.eq_ignore_ascii_case("chunked"),
+                ("set-cookie", value) => head.cookie = head.cookie.or(value.split(';').next().map(str::to_owned)),
+                _ => {}
+            }
+        }
+        self.body.clear();
+        Ok(head)
     }
 
     async fn line(&mut self) -> std::io::Result<String> {

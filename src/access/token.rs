@@ -249,6 +249,8 @@ async fn note_use(database: Database, id: i64) {
         Entity::update_many()
             .col_expr(Column::LastUsedAt, Expr::value(now()))
             .filter(Column::Id.eq(id))
+            // Others who came at the same time noted it already.
+            .filter(Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(now() - NOTED_EVERY)))
             .exec(&transaction)
             .await?;
         Ok::<_, Error>(transaction.commit().await?)

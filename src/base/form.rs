@@ -358,11 +358,21 @@ pub fn suggested(fields: &[Field]) -> Typed {
 }
 
 fn whole(text: &str, min: i64, max: i64) -> std::result::Result<Value, String> {
-    match text.parse::<i64>() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number.into()),
-        Ok(_) => Err(format!("Enter a whole number from {min} to {max}.")),
-        Err(_) => Err("Enter a whole number.".into()),
+    match integer(text) {
+        Some(number) if (min..=max).contains(&number) => Ok(number.into()),
+        Some(_) => Err(format!("Enter a whole number from {min} to {max}.")),
+        None => Err("Enter a whole number.".into()),
     }
+}
+
+/// A whole number in any form JSON has for it: `7`, `7.0`, `0.7e1`.
+pub fn integer(text: &str) -> Option<i64> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let shift = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let zeros = usize::try_from(shift).ok().filter(|zeros| *zeros < 20)?;
+    format!("{whole}{fraction}{}", "0".repeat(zeros)).parse().ok()
 }
 
 fn decimal<T>(text: &str) -> std::result::Result<Value, String>
@@ -493,7 +503,12 @@ mod tests {
         for odd in ["1e3", "NaN", "1.00001", "-1"] {
             assert!(given("price", Given::Number(odd.into())).is_err(), "{odd}");
         }
-        assert_eq!(message(given("days", Given::Number("1.5".into())), "days"), "Enter a whole number.");
+        for whole in ["30", "30.0", "3e1", "3.00E+1", "0.3e2"] {
+            assert_eq!(given("days", Given::Number(whole.into())).unwrap()["days"], 30, "{whole}");
+        }
+        for broken in ["1.5", "3e-1", "1e99", "1e9999999999", ".", "e", ""] {
+            assert_eq!(message(given("days", Given::Number(broken.into())), "days"), "Enter a whole number.");
+        }
         assert_eq!(message(given("days", Given::Number("9".repeat(30))), "days"), "Enter a whole number.");
     }
 

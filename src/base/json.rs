@@ -8,30 +8,30 @@ use serde_json::value::RawValue;
 use super::error::{Error, Result};
 use super::form::Given;
 
-/// How deep arrays and objects may nest.
-pub const MAX_DEPTH: usize = 32;
+/// The deepest nesting that can be allowed; the parser itself gives up a little below.
+pub const MAX_DEPTH: usize = 100;
 
 /// How many members one object may have.
 pub const MAX_MEMBERS: usize = 200;
 
-/// Reads a body as one JSON object.
+/// Reads a body as one JSON object, in which arrays and objects nest up to `depth` levels.
 ///
 /// # Errors
 /// `Invalid`, saying where the text stops being JSON, which key is given twice, or that it nests too deeply.
-pub fn object(body: &[u8]) -> Result<Vec<(String, Given)>> {
+pub fn object(body: &[u8], depth: usize) -> Result<Vec<(String, Given)>> {
     let text = std::str::from_utf8(body).map_err(|_| Error::invalid("The body is not valid UTF-8."))?;
     let raw: &RawValue = serde_json::from_str(text).map_err(|e| malformed(&e))?;
-    match given(raw, 0)? {
+    match given(raw, 0, depth)? {
         Given::Object(fields) => Ok(fields),
         _ => Err(Error::invalid("The body must be a JSON object.")),
     }
 }
 
-fn given(raw: &RawValue, depth: usize) -> Result<Given> {
+fn given(raw: &RawValue, level: usize, depth: usize) -> Result<Given> {
     let text = raw.get();
     match text.as_bytes().first() {
-        Some(b'{' | b'[') if depth == MAX_DEPTH => {
-            Err(Error::invalid(format!("The body nests deeper than {MAX_DEPTH} levels.")))
+        Some(b'{' | b'[') if level == depth => {
+            Err(Error::invalid(format!("The body nests deeper than {depth} levels.")))
         }
         Some(b'{') => {
             let mut fields: Vec<(String, Given)> = Vec::new();
@@ -43,7 +43,7 @@ fn given(raw: &RawValue, depth: usize) -> Result<Given> {
                 if fields.iter().any(|(known, _)| *known == name) {
                     return Err(Error::field(name, "Given more than once."));
                 }
-                let value = given(raw, depth + 1).map_err(|error| within(&name, error))?;
+                let value = given(raw, level + 1, depth).map_err(|error| within(&name, error))?;
                 fields.push((name, value));
             }
             Ok(Given::Object(fields))
@@ -52,7 +52,7 @@ fn given(raw: &RawValue, depth: usize) -> Result<Given> {
             .map_err(|e| malformed(&e))?
             .into_iter()
             .enumerate()
-            .map(|(index, raw)| given(raw, depth + 1).map_err(|error| within(&format!("[{index}]"), error)))
+            .map(|(index, raw)| given(raw, level + 1, depth).map_err(|error| within(&format!("[{index}]"), error)))
             .collect::<Result<_>>()
             .map(Given::List),
         Some(b'"') => serde_json::from_str(text).map(Given::Text).map_err(|e| malformed(&e)),
@@ -106,29 +106,34 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        let fields = object(br#"{"price": 0.30000000000000001, "days": 1e3}"#).unwrap();
+        let fields = object(br#"{"price": 0.30000000000000001, "days": 1e3}"#, 32).unwrap();
         assert_eq!(fields[0].1, Given::Number("0.30000000000000001".into()));
         assert_eq!(fields[1].1, Given::Number("1e3".into()));
     }
 
     #[test]
     fn what_json_forbids_or_hides_is_refused_with_its_place() {
-        let refused = |body: &str| object(body.as_bytes()).unwrap_err().to_string();
+        let refused = |body: &str| object(body.as_bytes(), 32).unwrap_err().to_string();
         assert!(refused("{").contains("line 1, column 1"));
         assert!(refused(r#"{"a": "\ud800"}"#).contains("not valid JSON"));
         assert!(refused(r#"{"a": NaN}"#).contains("not valid JSON"));
         assert!(refused("[]").contains("must be a JSON object"));
         assert!(refused(r#"{"a": 1, "a": 2}"#).contains("a: Given more than once."));
         assert!(refused(r#"{"a": [0, {"b": {"c": 1, "c": 2}}]}"#).contains("a[1].b.c: Given more than once."));
-        assert!(refused(&format!("{{\"a\": {}1{}}}", "[".repeat(40), "]".repeat(40))).contains("deeper"));
+        let nested = |levels: usize| format!("{{\"a\": {}1{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        for depth in [1, 2, 32, MAX_DEPTH] {
+            assert!(object(nested(depth).as_bytes(), depth).is_ok(), "{depth}");
+            let deeper = object(nested(depth + 1).as_bytes(), depth).unwrap_err().to_string();
+            assert!(deeper.contains(&format!("deeper than {depth} levels")), "{deeper}");
+        }
         assert!(refused(&format!("{{\"a\": {}", "[".repeat(100_000))).contains("not valid JSON"));
-        assert!(object(b"{\"a\": \"\xff\"}").unwrap_err().to_string().contains("UTF-8"));
+        assert!(object(b"{\"a\": \"\xff\"}", 32).unwrap_err().to_string().contains("UTF-8"));
     }
 
     proptest! {
         #[test]
         fn no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = object(&body);
+            let _ = object(&body, 32);
         }
     }
 }

@@ -15,10 +15,10 @@ pub const PAGE_SIZE: u32 = 25;
 /// The most rows a page can have.
 pub const MAX_PAGE_SIZE: u32 = 200;
 /// The longest search, in characters.
-const MAX_SEARCH: usize = 200;
+pub const MAX_SEARCH: usize = 200;
 
 /// The most values of an `__in` filter.
-const MAX_VALUES: usize = 1_000;
+pub const MAX_VALUES: usize = 1_000;
 
 /// What a resource's list can do.
 #[derive(Debug, Clone, Copy)]
@@ -138,31 +138,41 @@ impl Listing {
 
     /// What is wrong with the name of a parameter that is not understood.
     fn misunderstood(&self, name: &str) -> String {
-        if let Some((field, _)) = name.rsplit_once("__") {
-            if let Some(relation) = self.relations.iter().find(|known| name.starts_with(&format!("{}__", known.name))) {
-                let rest = &name[relation.name.len() + 2..];
-                let (field, suffix) = rest.split_once("__").map_or((rest, ""), |(field, suffix)| (field, suffix));
-                if let Some(near) = nearest(field, relation.listing.filters().map(|field| field.name)) {
-                    let dash = if suffix.is_empty() { "" } else { "__" };
-                    return format!(
-                        "There is no such parameter. Did you mean {}__{near}{dash}{suffix}?",
-                        relation.name
-                    );
-                }
-            }
-            if let Some(field) = self.filters().find(|known| known.name == field) {
-                let names = self.comparisons(field).map(Comparison::suffix).collect::<Vec<_>>().join(", ");
-                return format!("There is no such operator. {} takes {names}.", field.name);
-            }
-            if let Some((field, suffix)) = name.split_once("__")
-                && let Some(near) = nearest(field, self.parameters())
-            {
-                return format!("There is no such parameter. Did you mean {near}__{suffix}?");
-            }
-        }
-        let hint = nearest(name, self.parameters()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
-        format!("There is no such parameter.{hint}")
+        let relation = name.split_once("__").and_then(|(before, rest)| {
+            let relation = self.relations.iter().find(|known| known.name == before)?;
+            Some((relation, rest))
+        });
+        let near = match relation {
+            Some((relation, rest)) => match relation.listing.unknown_operator(rest, name) {
+                Some(message) => return message,
+                None => near_with(rest, || relation.listing.filters().map(|field| field.name))
+                    .map(|near| format!("{}__{near}", relation.name)),
+            },
+            None => match self.unknown_operator(name, name) {
+                Some(message) => return message,
+                None => near_with(name, || self.parameters()),
+            },
+        };
+        format!("There is no such parameter.{}", near.map_or(String::new(), |near| format!(" Did you mean {near}?")))
     }
+
+    /// What is wrong with a name that is a field of this list and an operator it does not know; `whole` is the parameter.
+    fn unknown_operator(&self, name: &str, whole: &str) -> Option<String> {
+        let (field, suffix) = name.rsplit_once("__")?;
+        let known = self.filters().find(|known| known.name == field)?;
+        let names = || self.comparisons(known).map(Comparison::suffix);
+        let called = whole.strip_suffix(suffix)?.trim_end_matches('_');
+        let hint = nearest(suffix, names()).map_or(String::new(), |near| format!(" Did you mean {called}__{near}?"));
+        let names = names().collect::<Vec<_>>().join(", ");
+        Some(format!("There is no such operator. {called} takes {names}.{hint}"))
+    }
+}
+
+/// The nearest of these names, with the operator it was given.
+fn near_with<'a, I: Iterator<Item = &'a str>>(name: &str, known: impl Fn() -> I) -> Option<String> {
+    let with =
+        name.split_once("__").and_then(|(field, suffix)| Some(format!("{}__{suffix}", nearest(field, known())?)));
+    with.or_else(|| nearest(name, known()).map(str::to_owned))
 }
 
 /// What a filter compares, and how.
@@ -353,8 +363,10 @@ impl ListQuery {
             if seen.contains(&name) {
                 return Err(Error::field(name, "Given more than once."));
             }
-            if !value.is_empty() || name == "cursor" {
+            if !value.trim().is_empty() || name == "cursor" {
                 state.set(listing, &name, &value)?;
+            } else if !listing.parameters().any(|known| known == name) && listing.filter(&name).is_none() {
+                return Err(unknown(listing, &name));
             }
             seen.push(name);
         }
@@ -626,6 +638,7 @@ fn one(field: &Field, value: &str) -> std::result::Result<String, String> {
         _ => Given::Text(value.into()),
     };
     match field.check(&given)? {
+        serde_json::Value::Null => Err("A value is missing.".into()),
         serde_json::Value::String(text) => Ok(text),
         value => Ok(value.to_string()),
     }
@@ -717,6 +730,7 @@ mod tests {
     fn what_makes_no_sense_is_named_with_the_nearest_that_does() {
         assert!(refused("serach=x").contains("serach: There is no such parameter. Did you mean search?"));
         assert!(refused("ordering=nmae").contains("Did you mean name?"));
+        assert!(refused("serach=").contains("Did you mean search?"));
         assert!(refused("notes=x").contains("notes: There is no such parameter."));
         for query in ["page=0", "page=-1", "page=x", "page=1.5", "page_size=201", "page=99999999999999999999"] {
             assert!(refused(query).contains("Enter a whole number from 1 to"), "{query}");

@@ -10,13 +10,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::entity::{Act, Cancel, Entity, Place, Reopen, Ship, Wish};
-use super::{Action, Command, ItemInput, Status};
+use super::{Action, Command, ItemInput, PRODUCT, SKU, Status};
 use crate::access::gate::{Access, Permission};
 use crate::base::error::Code;
 use crate::base::form::{Field, Input, Kind, checked};
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::openapi::{field_schema, idempotency_key, input_schema, need_any, operation};
+use crate::server::openapi::{etag, idempotency_key, if_match, input_schema, links, need_any, operation};
 use crate::server::record::{Described, View};
 use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, tagged};
 
@@ -93,8 +93,14 @@ fn amount(description: &str) -> Value {
     json!({ "type": "string", "readOnly": true, "description": description, "examples": ["1284.50"] })
 }
 
+/// What can be asked of an order beyond what every resource can.
+fn on_order() -> Vec<String> {
+    let commands = [Command::Place, Command::Ship, Command::Reopen, Command::Cancel].map(Command::name);
+    std::iter::once("actions").chain(commands).map(|name| format!("orders.{name}")).collect()
+}
+
 /// What names the product of a new line.
-const NAMING: &[&str] = &["product", "sku"];
+const NAMING: &[Field] = &[PRODUCT, SKU];
 
 /// What the description of an order says beyond its table of rules.
 pub(super) fn described() -> Described {
@@ -119,19 +125,28 @@ pub(super) fn described() -> Described {
     need_any(&mut item, NAMING);
     let mut changed = input_schema(ItemInput::FIELDS, false, Map::new());
     changed["required"] = json!(["id"]);
-    let written = json!({
-        "items": { "description": "All lines: a stored one is known by its `id`, product or SKU, any other is new, and one that is missing is \
-                                   removed. Or, changing an order, operations on them. Absent leaves them as they are.",
-                   "anyOf": [
-                       { "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item },
-                       { "type": "object", "additionalProperties": false, "properties": {
-                           "add": { "type": "array", "items": item },
-                           "update": { "type": "array", "items": changed },
-                           "remove": { "type": "array", "items": { "type": "integer", "format": "int64" } },
-                       } },
-                   ] },
+    let all = json!({ "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": item });
+    let meaning = "All lines: a stored one is known by its `id`, product or SKU, any other is new, and one that is missing is removed. Absent \
+                   leaves them as they are.";
+    let mut whole = all.clone();
+    whole["description"] = json!(meaning);
+    let patched = json!({
+        "description": format!("{meaning} Or operations on them."),
+        "anyOf": [all, { "type": "object", "additionalProperties": false, "properties": {
+            "add": { "type": "array", "items": item },
+            "update": { "type": "array", "items": changed },
+            "remove": { "type": "array", "items": { "type": "integer", "format": "int64", "minimum": 1 } },
+        } }],
     });
-    Described { read: object(read), single: vec!["items"], written: object(written), ..Described::default() }
+    let (written, patched) = (json!({ "items": whole }), json!({ "items": patched }));
+    Described {
+        read: object(read),
+        single: vec!["items"],
+        written: object(written),
+        patched: object(patched),
+        linked: on_order(),
+        ..Described::default()
+    }
 }
 
 /// What the description of an order item says beyond its table of rules.
@@ -157,7 +172,7 @@ pub fn paths() -> Vec<(String, Value)> {
     let described = |command: Command, permission: String| {
         let outcome = json!({
             "description": "What was done, or with `dry_run` would be.",
-            "headers": { "ETag": { "schema": { "type": "string" } } },
+            "headers": { "ETag": etag() }, "links": links(on_order().iter(), "$response.body#/order/id"),
             "content": { "application/json": { "schema": { "type": "object", "properties": {
                 "dry_run": { "type": "boolean" },
                 "changes": { "type": "object", "description": "Field to [before, after], as in the history." },
@@ -167,12 +182,13 @@ pub fn paths() -> Vec<(String, Value)> {
         let name = command.name();
         let summary = format!("{}{} an order", name[..1].to_uppercase(), &name[1..]);
         let mut post = operation("orders", &format!("orders.{name}"), &summary, &permission, &refused, outcome);
-        let schema: Map<String, Value> =
-            WISH.iter().map(|field| (field.name.to_owned(), field_schema(field))).collect();
-        post["requestBody"] = json!({ "content": { "application/json": { "schema": {
-            "type": "object", "additionalProperties": false, "properties": schema } } } });
-        post["parameters"] = json!([idempotency_key(), { "name": "If-Match", "in": "header", "schema": { "type": "string" },
-                                      "description": "The `ETag` of the version the command was decided on." }]);
+        // Only a cancellation must say why.
+        let needed = command == Command::Cancel;
+        let wish = WISH.iter().map(|field| Field { required: needed && field.name == "reason", ..*field });
+        let schema = input_schema(&wish.collect::<Vec<_>>(), needed, Map::new());
+        post["requestBody"] = json!({ "required": needed, "content": { "application/json": { "schema": schema } } });
+        post["parameters"] =
+            json!([idempotency_key(), if_match("The `ETag` of the version the command was decided on.")]);
         (format!("/api/orders/{{id}}/{name}/"), json!({ "parameters": id, "post": post }))
     };
     let action = json!({ "type": "object", "properties": {
@@ -190,7 +206,7 @@ pub fn paths() -> Vec<(String, Value)> {
         "orders.actions",
         "What can be done with an order",
         "orders.view",
-        &[401, 403, 404],
+        &[400, 401, 403, 404],
         listed,
     );
     vec![

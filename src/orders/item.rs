@@ -17,7 +17,7 @@ use super::{ITEMS, Item, ItemId, ItemInput, Order, OrderId, OrderInput, OrderIte
 use crate::access::gate::Access;
 use crate::base::column::integer_column;
 use crate::base::error::{Code, FieldErrors};
-use crate::base::form::{Given, Input, unknown};
+use crate::base::form::{Given, Input, integer, unknown};
 use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::Row;
@@ -420,7 +420,7 @@ pub(super) async fn insert(transaction: &DatabaseTransaction, mut items: Vec<&mu
 pub(super) fn returned(stored: &[Item], given: &mut Given, place: &str, errors: &mut FieldErrors) {
     let Given::Object(fields) = given else { return };
     let id = fields.iter().find(|(name, _)| name == "id").and_then(|(_, id)| match id {
-        Given::Number(id) => id.parse::<i64>().ok(),
+        Given::Number(id) => integer(id),
         _ => None,
     });
     let line = stored.iter().find(|line| Some(line.id.0) == id).and_then(|line| serde_json::to_value(line).ok());
@@ -441,6 +441,8 @@ pub(super) fn returned(stored: &[Item], given: &mut Given, place: &str, errors: 
 
 /// The lines of an order after operations on them: `add` with new lines, `update` with lines by their `id` and what changes
 /// of them, `remove` with ids.
+const OPERATIONS: [&str; 3] = ["add", "update", "remove"];
+
 pub(super) fn operated(
     order: &Order,
     operations: Vec<(String, Given)>,
@@ -454,6 +456,10 @@ pub(super) fn operated(
     let (mut called, mut removed, mut added) = (HashMap::new(), Vec::new(), Vec::new());
     let mut wrong = |name: String, message: String| errors.entry(name).or_default().push(message);
     for (operation, given) in operations {
+        if !OPERATIONS.contains(&operation.as_str()) {
+            wrong(format!("items.{operation}"), unknown(&operation, OPERATIONS.into_iter()));
+            continue;
+        }
         let Given::List(rows) = given else {
             wrong(format!("items.{operation}"), "Enter a list.".into());
             continue;
@@ -461,10 +467,10 @@ pub(super) fn operated(
         for (index, mut row) in rows.into_iter().enumerate() {
             let place = format!("items.{operation}[{index}]");
             let id = match (&*operation, &row) {
-                ("remove", Given::Number(id)) => id.parse().ok().map(ItemId),
+                ("remove", Given::Number(id)) => integer(id).map(ItemId),
                 (_, Given::Object(fields)) => {
                     fields.iter().find(|(name, _)| name == "id").and_then(|(_, id)| match id {
-                        Given::Number(id) => id.parse().ok().map(ItemId),
+                        Given::Number(id) => integer(id).map(ItemId),
                         _ => None,
                     })
                 }
@@ -490,7 +496,7 @@ pub(super) fn operated(
                     }
                     called.insert(line, place);
                 }
-                _ => wrong(format!("items.{operation}"), unknown(&operation, ["add", "update", "remove"].into_iter())),
+                _ => {}
             }
         }
     }

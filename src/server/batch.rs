@@ -186,8 +186,7 @@ fn row(given: Given) -> Result<Act> {
 pub fn description<R: Resource>(schema: &str) -> Value {
     let values = |kind: &str| json!({ "$ref": format!("#/components/schemas/{schema}{kind}") });
     let id = json!({ "type": "integer", "format": "int64", "minimum": 1 });
-    let version =
-        json!({ "type": ["integer", "null"], "minimum": 1, "description": "The version the change was decided on." });
+    let version = json!({ "type": ["integer", "null"], "format": "int64", "minimum": 1, "description": "The version the change was decided on." });
     let row = |action: &str, properties: Value, required: &[&str]| {
         let mut properties = properties;
         properties["action"] = json!({ "const": action });

@@ -132,7 +132,9 @@ fn visible(followed: &[Followed], caller: &Caller, resource: Option<&str>) -> Re
         let known = followed.iter().find(|known| known.name == resource || known.singular == resource);
         let known = known.ok_or_else(|| {
             let names = followed.iter().map(|known| known.name).collect::<Vec<_>>().join(", ");
-            Error::field("resource", format!("Choose one of {names}."))
+            let hint = nearest(resource, followed.iter().map(|known| known.name));
+            let hint = hint.map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            Error::field("resource", format!("Choose one of {names}.{hint}"))
         })?;
         if !holds(&caller.permissions, &known.permission) {
             return Err(Error::forbidden(&known.permission));
@@ -160,30 +162,46 @@ pub async fn events(
     // Left with time to answer before the request is given up.
     let patience = state.settings.request_timeout.saturating_sub(Duration::from_secs(1));
     let until = Instant::now() + patience.min(Duration::from_secs(asked.wait));
+    let mut after = asked.after;
     let told = loop {
-        let told = read(&state.database, &asked, &resources).await?;
+        let (told, seen) = read(&state.database, &asked, after, &resources).await?;
+        after = seen;
         if !told.is_empty() || Instant::now() >= until {
             break told;
         }
         sleep(LOOK_EVERY.min(until - Instant::now())).await;
     };
-    let last = told.last().map_or(asked.after, |event| event.id);
-    Ok(Json(json!({ "last": last, "results": told })))
+    Ok(Json(json!({ "last": after, "results": told })))
 }
 
-async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) -> Result<Vec<Told>> {
+/// The events after one, and up to where nothing more is to be found. Looking again from there costs nothing while nothing
+/// happens, whatever happened to other resources before.
+async fn read(database: &Database, asked: &Asked, after: i64, resources: &[&'static str]) -> Result<(Vec<Told>, i64)> {
     if let Err(error) = chain::seal(database).await {
         tracing::error!(
             error = error.internal.as_deref(),
             "events could not be sealed; those that are sealed are told"
         );
     }
+    let reader = database.reader();
+    // Read before the events: what is committed in between is found next time.
+    let latest = Entity::find().select_only().expr_as(Column::Place.max(), "place");
+    let latest: Option<Option<i64>> = latest.into_tuple().one(reader).await?;
+    let latest = latest.flatten().unwrap_or_default();
+    if latest <= after {
+        return Ok((Vec::new(), after));
+    }
     let select = Entity::find()
-        .filter(Column::Place.gt(asked.after))
+        .filter(Column::Place.gt(after))
         .filter(Column::Resource.is_in(resources.iter().copied()))
         .order_by_asc(Column::Place)
         .limit(asked.page_size);
-    Ok(select.into_model::<Row>().all(database.reader()).await?.into_iter().map(Told::from).collect())
+    let told: Vec<Told> = select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect();
+    let seen = match told.last() {
+        Some(last) if told.len() as u64 == asked.page_size => last.id,
+        last => last.map_or(latest, |last| Ord::max(last.id, latest)),
+    };
+    Ok((told, seen))
 }
 
 /// The description of the operation, and of what it answers with.
@@ -219,7 +237,7 @@ pub fn description(followed: &[Followed]) -> Value {
         ],
         "responses": { "200": { "description": "The next events.", "content": { "application/json": { "schema": {
             "type": "object", "required": ["last", "results"],
-            "properties": { "last": number, "results": { "type": "array", "items": event } },
+            "properties": { "last": { "type": "integer", "format": "int64", "description": "Ask for what comes `after` this next." }, "results": { "type": "array", "items": event } },
         } } } } },
     } })
 }

@@ -36,6 +36,8 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 
 /// How long an answer is kept.
 const KEPT: TimeDelta = TimeDelta::hours(24);
+/// What a key may be, as a pattern: printable ASCII, in quotes or without.
+pub const KEY: &str = "^(\"[ -!#-~]{1,255}\"|[!#-~]([ -!#-~]{0,253}[!#-~])?)$";
 /// The longest key.
 const MAX_KEY: usize = 255;
 /// The largest answer that is kept.
@@ -273,14 +275,16 @@ async fn keyed(state: &AppState, caller: &Caller, request: Request, next: Next) 
 /// The key in the header, as that of this person.
 fn key(request: &Request, caller: &Caller) -> Result<String> {
     let mut given = request.headers().get_all(IDEMPOTENCY_KEY).iter();
-    let key = given.next().and_then(|key| key.to_str().ok()).map(|key| key.trim().trim_matches('"'));
-    match key {
-        Some(key) if (1..=MAX_KEY).contains(&key.len()) && given.next().is_none() => {
-            Ok(format!("{}:{key}", caller.user_id().unwrap_or_default()))
-        }
-        _ => {
-            Err(Error::invalid(format!("Idempotency-Key takes one text of 1 to {MAX_KEY} printable ASCII characters.")))
-        }
+    let key = given.next().and_then(|key| key.to_str().ok()).map(str::trim);
+    let key = key.map(|key| key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key));
+    let sound = |key: &&str| {
+        (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"')
+    };
+    match key.filter(sound) {
+        Some(key) if given.next().is_none() => Ok(format!("{}:{key}", caller.user_id().unwrap_or_default())),
+        _ => Err(Error::invalid(format!(
+            "Idempotency-Key takes one text of 1 to {MAX_KEY} printable ASCII characters without quotes."
+        ))),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
@@ -15,8 +15,14 @@ use super::AppState;
 use super::feed::Followed;
 use super::record::{Described, Resource};
 use crate::base::Error;
-use crate::base::form::{Field, Input, Kind};
-use crate::base::listing::{Comparison, Format, MAX_PAGE_SIZE};
+use crate::base::form::{Field, Input};
+
+/// The parameters of a list.
+mod list;
+/// The schemas of single values.
+mod value;
+
+pub use value::{field_schema, input_schema, need_any, written_schema};
 
 /// Swagger UI draws icons from data addresses, and hides its sheet of icons by a style attribute: allowed by its hash,
 /// and no other is.
@@ -40,9 +46,14 @@ impl Document {
         let schema: String = singular.split(' ').map(capitalised).collect();
         self.tags.push(json!({ "name": name }));
         let described = R::described();
+        let linked = described.linked.clone();
         self.schemas.insert(schema.clone(), read_schema(R::Input::FIELDS, &described));
         for (kind, whole) in [("Input", true), ("Patch", false)] {
-            let mut schema_of_kind = input_schema(R::Input::FIELDS, whole, described.written.clone());
+            let mut more = described.written.clone();
+            if !whole {
+                more.extend(described.patched.clone());
+            }
+            let mut schema_of_kind = input_schema(R::Input::FIELDS, whole, more);
             if whole {
                 need_any(&mut schema_of_kind, described.any_of);
             }
@@ -63,7 +74,7 @@ impl Document {
             operation
         };
         let mut list = operation("list", "view", format!("List {name}"));
-        list["parameters"] = list_parameters::<R>();
+        list["parameters"] = list::list_parameters::<R>();
         list["responses"] = responses_with(
             json!({ "200": {
                 "description": "One page, the next rows of a walk, or a file with all rows.",
@@ -92,6 +103,9 @@ impl Document {
             &[400, 401, 403, 409, 413, 415, 422],
         );
         create["parameters"] = json!([idempotency_key()]);
+        let on = ["read", "replace", "patch", "delete"].map(|verb| format!("{name}.{verb}"));
+        create["responses"]["201"]["links"] = links(on.iter().chain(&linked), "$response.body#/id");
+        create["responses"]["201"]["headers"]["Location"] = json!({ "description": "The address of what was created.", "required": true, "schema": { "type": "string" } });
         let changing = &[400, 401, 403, 404, 409, 412, 413, 415, 428];
         let mut replace = write(
             operation("replace", "change", format!("Replace {one}")),
@@ -112,7 +126,7 @@ impl Document {
             &[400, 401, 403, 404, 409, 412, 428],
         );
         for changed in [&mut replace, &mut patch, &mut delete] {
-            changed["parameters"] = json!([header("If-Match", "The `ETag` of the version the change was decided on.")]);
+            changed["parameters"] = json!([if_match("The `ETag` of the version the change was decided on.")]);
         }
         let mut bulk = super::batch::description::<R>(&schema);
         let described = std::mem::take(&mut bulk["responses"]);
@@ -142,6 +156,7 @@ impl Document {
         paths.insert(path, undo);
         let mut schemas = self.schemas.clone();
         schemas.insert("Problem".into(), problem_schema());
+        schemas.insert(value::COUNTRY.into(), value::country());
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -188,8 +203,26 @@ fn json_content(schema: &str) -> Value {
 }
 
 fn record_response(schema: &str, said: &str) -> Value {
-    let version = json!({ "description": "The version, such as `\"v17\"`.", "schema": { "type": "string" } });
-    json!({ "description": said, "headers": { "ETag": version }, "content": json_content(schema) })
+    json!({ "description": said, "headers": { "ETag": etag() }, "content": json_content(schema) })
+}
+
+/// The header that tells the version.
+pub fn etag() -> Value {
+    json!({ "description": "The version, such as `\"v17\"`.", "required": true,
+            "schema": { "type": "string", "pattern": "^\"v[0-9]+\"$" } })
+}
+
+/// Links to operations on the record whose id stands `at` this place; changes name the version that was answered.
+pub fn links<'a>(operations: impl Iterator<Item = &'a String>, at: &str) -> Value {
+    let link = |operation: &String| {
+        let verb = operation.rsplit('.').next().unwrap_or_default();
+        let mut parameters = json!({ "id": at });
+        if !["read", "actions"].contains(&verb) {
+            parameters["header.If-Match"] = json!("$response.header.ETag");
+        }
+        (verb.to_owned(), json!({ "operationId": operation, "parameters": parameters }))
+    };
+    operations.map(link).collect()
 }
 
 /// What any operation may be refused with: a form of answer that is not written, too many requests, no free writer.
@@ -206,172 +239,28 @@ fn header(name: &str, meaning: &str) -> Value {
     json!({ "name": name, "in": "header", "description": meaning, "schema": { "type": "string" } })
 }
 
+/// The header of every change.
+pub fn if_match(meaning: &str) -> Value {
+    let mut tag = header("If-Match", meaning);
+    tag["schema"] = json!({ "anyOf": [
+        { "const": "*", "description": "Whatever is stored." },
+        { "type": "string", "pattern": "^\"v[0-9]{1,18}\"$" },
+    ], "examples": ["\"v17\""] });
+    tag
+}
+
 /// The header of every POST.
 pub fn idempotency_key() -> Value {
     let mut key = header(
         "Idempotency-Key",
         "A text of your choice: the same request with the same key is carried out once, and gets the first answer again for 24 hours.",
     );
-    key["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+    key["schema"] = json!({ "type": "string", "pattern": super::idempotency::KEY });
     key
 }
 
 fn query(name: &str, meaning: &str, schema: Value) -> Value {
-    json!({ "name": name, "in": "query", "description": meaning, "schema": schema })
-}
-
-fn list_parameters<R: Resource>() -> Value {
-    let listing = R::LISTING;
-    let orders = listing.ordering.iter().chain([&"id"]).copied().collect::<Vec<_>>().join(", ");
-    let mut parameters = vec![
-        query("page", "From 1.", json!({ "type": "integer", "minimum": 1, "default": 1 })),
-        query(
-            "page_size",
-            "Rows of a page.",
-            json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": crate::base::listing::PAGE_SIZE }),
-        ),
-        query(
-            "ordering",
-            &format!("Names out of {orders}, separated by commas, each with `-` to turn it around."),
-            json!({ "type": "string", "default": listing.default }),
-        ),
-    ];
-    if !listing.searched.is_empty() {
-        parameters.push(query(
-            "search",
-            &format!(
-                "Every word must occur in {}; quotes keep a phrase together; case and accents do not count.",
-                listing.searched
-            ),
-            json!({ "type": "string", "maxLength": 200 }),
-        ));
-    }
-    if let Some(expands) = listing.expands {
-        let schema = json!({ "type": "string", "enum": [expands] });
-        parameters.push(query("expand", &format!("Let every row carry its {expands}."), schema));
-    }
-    parameters.extend([
-        query(
-            "cursor",
-            "Walks through all rows by id instead of by page, skipping and repeating none while others write: blank to begin, then as \
-             `next` says. Nothing is counted.",
-            json!({ "type": "string", "pattern": "^(c1-\\d+)?$" }),
-        ),
-        query(
-            "fields",
-            "What rows say, separated by commas.",
-            json!({ "type": "string", "examples": [listing.names().take(3).collect::<Vec<_>>().join(",")] }),
-        ),
-        query(
-            "format",
-            "`csv` and `ndjson` answer with all rows, streamed; so do `Accept: text/csv` and `application/x-ndjson`.",
-            json!({ "type": "string", "enum": Format::ALL.map(Format::name) }),
-        ),
-    ]);
-    for field in listing.filters() {
-        parameters.extend(listing.comparisons(field).map(|comparison| filter_parameter("", field, comparison)));
-    }
-    for relation in listing.relations {
-        let filters = relation.listing.filters().filter(|field| !field.name.contains("__"));
-        parameters.extend(filters.flat_map(|field| {
-            let comparisons = relation.listing.comparisons(field);
-            comparisons.map(|comparison| filter_parameter(&format!("{}__", relation.name), field, comparison))
-        }));
-    }
-    Value::Array(parameters)
-}
-
-fn filter_parameter(prefix: &str, field: &Field, comparison: Comparison) -> Value {
-    let (plain, more) = plain_type(field.kind);
-    let mut schema = json!({ "type": plain });
-    for rule in ["minimum", "maximum", "enum", "format"] {
-        if let Some(value) = more.get(rule) {
-            schema[rule] = value.clone();
-        }
-    }
-    let (meaning, schema) = match comparison {
-        Comparison::Exact => ("Only rows with exactly this value.", schema),
-        Comparison::In => ("Only rows with one of these values, separated by commas.", json!({ "type": "string" })),
-        Comparison::Contains => ("Only rows whose text holds this one, letter by letter.", schema),
-        Comparison::StartsWith => ("Only rows whose text begins with this one, letter by letter.", schema),
-        Comparison::Greater => ("Only rows with a larger value.", schema),
-        Comparison::AtLeast => ("Only rows with at least this value.", schema),
-        Comparison::Less => ("Only rows with a smaller value.", schema),
-        Comparison::AtMost => ("Only rows with at most this value.", schema),
-        Comparison::IsNull => {
-            ("Only rows without a value, or with `false` only those with one.", json!({ "type": "boolean" }))
-        }
-    };
-    let name = match comparison {
-        Comparison::Exact => format!("{prefix}{}", field.name),
-        comparison => format!("{prefix}{}__{}", field.name, comparison.suffix()),
-    };
-    query(&name, meaning, schema)
-}
-
-/// The JSON type of a kind and what else there is to say about it.
-fn plain_type(kind: Kind) -> (&'static str, Value) {
-    let decimal =
-        |decimals: u32| json!({ "pattern": format!("^\\d+(\\.\\d{{1,{decimals}}})?$"), "examples": ["9.90"] });
-    match kind {
-        Kind::Line { max } | Kind::Text { max } => ("string", json!({ "maxLength": max })),
-        Kind::Email => ("string", json!({ "format": "email", "maxLength": 254 })),
-        Kind::Country => ("string", json!({ "description": "ISO 3166-1 alpha-2.", "examples": ["DE"] })),
-        Kind::Flag { default } => ("boolean", json!({ "default": default })),
-        Kind::Whole { min, max } => ("integer", json!({ "minimum": min, "maximum": max })),
-        Kind::Money | Kind::Percent => ("string", decimal(2)),
-        Kind::UnitPrice => ("string", decimal(4)),
-        Kind::Quantity => {
-            let mut above_zero = decimal(3);
-            above_zero["pattern"] = json!("^(0*[1-9]\\d*(\\.\\d{1,3})?|0+\\.(?=\\d*[1-9])\\d{1,3})$");
-            ("string", above_zero)
-        }
-        Kind::Date => ("string", json!({ "format": "date", "examples": ["2026-11-24"] })),
-        Kind::Moment => ("string", json!({ "format": "date-time", "examples": ["2026-11-24T14:02:01Z"] })),
-        Kind::Choice(choices) => {
-            ("string", json!({ "enum": choices.iter().map(|(value, _)| *value).collect::<Vec<_>>() }))
-        }
-        Kind::Reference(resource) => (
-            "integer",
-            json!({ "format": "int64", "minimum": 1, "description": format!("The id of one of the {resource}.") }),
-        ),
-    }
-}
-
-/// The schema of one value.
-pub fn field_schema(field: &Field) -> Value {
-    let (plain, more) = plain_type(field.kind);
-    let nullable = !field.required && !matches!(field.kind, Kind::Flag { .. });
-    let mut schema = more;
-    schema["type"] = if nullable { json!([plain, "null"]) } else { json!(plain) };
-    if field.required && plain == "string" && matches!(field.kind, Kind::Line { .. } | Kind::Text { .. }) {
-        schema["minLength"] = json!(1);
-    }
-    schema["title"] = json!(field.label);
-    if !field.help.is_empty() {
-        schema["description"] = json!(field.help);
-    }
-    schema
-}
-
-/// The schema of an input: its table of rules, and what it has beyond it.
-pub fn input_schema(fields: &[Field], whole: bool, more: Map<String, Value>) -> Value {
-    let own = fields.iter().map(|field| (field.name.to_owned(), field_schema(field)));
-    let properties: Map<String, Value> = own.chain(more).collect();
-    let required: Vec<_> =
-        fields.iter().filter(|field| field.required && field.blank().is_null()).map(|field| field.name).collect();
-    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
-    if whole {
-        schema["required"] = json!(required);
-    }
-    schema
-}
-
-/// Says that at least one of these properties must be there.
-pub fn need_any(schema: &mut Value, names: &[&str]) {
-    if !names.is_empty() {
-        schema["anyOf"] = names.iter().map(|name| json!({ "required": [name] })).collect();
-    }
+    json!({ "name": name, "in": "query", "description": meaning, "allowEmptyValue": true, "schema": schema })
 }
 
 fn read_schema(fields: &[Field], described: &Described) -> Value {
@@ -432,11 +321,16 @@ pub fn pages() -> Router<AppState> {
     let asset =
         move |path: Option<Path<String>>| async move { docs(path.map_or_else(String::new, |path| path.0), config) };
     Router::new()
-        .route("/api/docs", get(|| async { Redirect::to("/api/docs/") }))
-        .route("/api/docs/", get(guide))
-        .route("/api/docs/explorer", get(|| async { Redirect::to("/api/docs/explorer/") }))
-        .route("/api/docs/explorer/", get(asset.clone()))
-        .route("/api/docs/explorer/{*file}", get(asset))
+        .route("/api/docs", answered(get(|| async { Redirect::to("/api/docs/") })))
+        .route("/api/docs/", answered(get(guide)))
+        .route("/api/docs/explorer", answered(get(|| async { Redirect::to("/api/docs/explorer/") })))
+        .route("/api/docs/explorer/", answered(get(asset.clone())))
+        .route("/api/docs/explorer/{*file}", answered(get(asset)))
+}
+
+/// The same, and which methods there are.
+fn answered(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    methods.options(|| super::rest::allow("GET, HEAD, OPTIONS"))
 }
 
 /// The page a newcomer works from.

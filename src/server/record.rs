@@ -110,8 +110,12 @@ pub struct Described {
     pub single: Vec<&'static str>,
     /// Of an input.
     pub written: Map<String, Json>,
+    /// Of the values that change a record, where they are others.
+    pub patched: Map<String, Json>,
     /// Fields of the input of which a new record needs at least one.
-    pub any_of: &'static [&'static str],
+    pub any_of: &'static [Field],
+    /// The operations that go on from a record, by name: what its description links to.
+    pub linked: Vec<String>,
     /// Whether a record says nothing of when it was made and changed.
     pub without_times: bool,
 }
@@ -530,8 +534,8 @@ async fn walk_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Re
     Ok((results, last))
 }
 
-/// How many rows of an export are read at once.
-const CHUNK: usize = 500;
+/// How many rows of an export are read at once: few, as memory is all that more of them cost.
+const CHUNK: usize = 100;
 
 /// All rows of a list in its order, a chunk at a time, as they are when the chunk is read. Only their ids, eight bytes each,
 /// are kept from the start.

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, RawQuery, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -120,7 +120,8 @@ impl Api {
                 axum::routing::post(past::undo).options(|| allow("POST, OPTIONS"))
             });
             let router = Router::new().route(base, index.clone()()).nest(base, own);
-            router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
+            let router = router.route(&format!("{base}/"), index.clone()());
+            answering(router, &format!("{base}/openapi.json"), || document.clone())
         };
         routes("/api")
             .merge(routes("/api/v1"))
@@ -130,6 +131,7 @@ impl Api {
             )
             .merge(openapi::pages())
             .layer(axum::middleware::from_fn(acceptable))
+            .layer(axum::middleware::from_fn(understood))
             .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
             .layer(axum::middleware::from_fn(super::web::known_only))
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
@@ -161,6 +163,25 @@ fn single<R: Resource>() -> MethodRouter<AppState> {
 /// Says which methods an address answers.
 pub async fn allow(methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
+}
+
+/// Refuses parameters where none are known; lists look at their own. DRF's `format=json` says nothing new.
+async fn understood(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    let below = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api")).unwrap_or_default();
+    let below = below.trim_matches('/');
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let listed = reads && !below.is_empty() && !below.contains(['/', '.']);
+    let unknown = path.contains("{*") || below.starts_with("docs") || *request.method() == Method::OPTIONS;
+    if !listed && !unknown {
+        let query = request.uri().query().unwrap_or_default();
+        let mut given = form_urlencoded::parse(query.as_bytes());
+        if let Some((name, _)) = given.find(|(name, value)| !(reads && name == "format" && value == "json")) {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Error::field(name, "This address takes no parameters.").into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// Refuses callers who cannot read what we write.
@@ -284,8 +305,16 @@ async fn patch<R: Resource>(
     Ok(shown(StatusCode::OK, &record.map_err(|error| as_sent(error, &renamed))?))
 }
 
+fn nested<R: Resource>(name: &str) -> bool {
+    R::NESTED == Some(name)
+}
+
 /// The input that a whole body makes of a record.
 fn replaced<R: Resource>(stored: &R::Record, body: Vec<(String, Given)>, renamed: &mut Renamed) -> Result<R::Input> {
+    if let Some((nested, _)) = body.iter().find(|(name, value)| nested::<R>(name) && matches!(value, Given::Object(_)))
+    {
+        return Err(Error::field(nested, "Enter the whole list; operations on it are for PATCH."));
+    }
     R::Input::given(&writable::<R>(stored, body, renamed)?)
 }
 
@@ -344,7 +373,7 @@ fn writable<R: Resource>(
     let mut errors = FieldErrors::new();
     let mut fields = Vec::new();
     for (name, value) in given {
-        let own = R::Input::FIELDS.iter().any(|field| field.name == name) || R::NESTED == Some(name.as_str());
+        let own = R::Input::FIELDS.iter().any(|field| field.name == name) || nested::<R>(&name);
         match stored.get(&name) {
             _ if own => fields.push((name, value)),
             Some(current) if Given::from(current.clone()) == value => {}
@@ -436,7 +465,8 @@ impl FromRequestParts<AppState> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
         let Some(header) = parts.headers.get(IF_MATCH) else { return Ok(Self(Expected::Any)) };
-        let version = |tag: &str| tag.strip_prefix("\"v")?.strip_suffix('"')?.parse().ok();
+        let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let version = |tag: &str| tag.strip_prefix("\"v")?.strip_suffix('"').filter(digits)?.parse().ok();
         match header.to_str().map(str::trim) {
             Ok("*") => Ok(Self(Expected::Any)),
             Ok(tag) => version(tag).map(|version| Self(Expected::Version(version))).ok_or_else(wrong_tag),
@@ -463,7 +493,7 @@ impl FromRequest<AppState> for JsonBody {
         let body = to_bytes(request.into_body(), limit)
             .await
             .map_err(|_| Error::new(Code::TooLarge, format!("A body may have up to {limit} bytes.")))?;
-        written::object(&body).map(Self)
+        written::object(&body, state.settings.json_depth).map(Self)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::form::nearest;
+use crate::base::json::MAX_DEPTH;
 
 /// A setting as it can be said.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,7 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 pub const AT_RUN_TIME: [&str; 5] = ["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 18] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
@@ -49,6 +50,7 @@ pub const SETTINGS: [Setting; 17] = [
     setting("anonymous_api_read", "false", "Let anybody read over the API."),
     setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
     setting("body_limit", "1048576", "The largest request body, in bytes."),
+    setting("json_depth", "32", "How deep arrays and objects of a request body may nest, up to 100."),
     setting("form_limit", "1048576", "The largest form, in bytes."),
     setting("import_limit", "33554432", "The largest upload of files to import, in bytes."),
     setting("request_timeout", "30", "Seconds until a request is given up with 503."),
@@ -83,6 +85,7 @@ pub struct Settings {
     pub anonymous_api_read: bool,
     pub currency: String,
     pub body_limit: usize,
+    pub json_depth: usize,
     pub form_limit: usize,
     pub import_limit: usize,
     pub request_timeout: Duration,
@@ -210,6 +213,11 @@ impl Settings {
             anonymous_api_read: said.flag("anonymous_api_read")?,
             currency: said.read("currency", currency, "three capital letters such as EUR")?,
             body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,
+            json_depth: said.read(
+                "json_depth",
+                |text| text.parse().ok().filter(|depth| (1..=MAX_DEPTH).contains(depth)),
+                "a whole number from 1 to 100",
+            )?,
             form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
             import_limit: said.number::<NonZeroU32>("import_limit")?.get() as usize,
             request_timeout: seconds("request_timeout")?,
@@ -292,6 +300,9 @@ mod tests {
         let refused = |environment: &[(&str, &str)]| load(&[], environment).unwrap_err().to_string();
         let message = refused(&[("KONTOR_REQUEST_TIMEOUT", "soon")]);
         assert!(message.contains("KONTOR_REQUEST_TIMEOUT") && message.contains("\"soon\""), "{message}");
+        for depth in ["0", "101", "-1", "deep"] {
+            assert!(refused(&[("KONTOR_JSON_DEPTH", depth)]).contains("from 1 to 100"), "{depth}");
+        }
         assert!(refused(&[("KONTOR_ADR", "x")]).contains("Did you mean addr?"));
         let flags = [("addr", Some("nowhere".to_owned()))];
         assert!(load(&flags, &[]).unwrap_err().to_string().contains("--addr"));

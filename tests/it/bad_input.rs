@@ -4,7 +4,7 @@ use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::support::{Answer, As};
+use crate::support::{Answer, As, Kind, run};
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
@@ -14,6 +14,28 @@ fn a_clear_refusal(answer: &Answer) {
     assert_eq!(answer.header("content-type"), "application/problem+json");
     for leak in ["sqlx", "sqlite", "postgres", "constraint", "serde", "expected `", "SELECT", "panicked"] {
         assert!(!answer.body.contains(leak), "{leak}: {}", answer.body);
+    }
+}
+
+#[test]
+fn how_deep_a_body_may_nest_is_a_setting() {
+    let nested = |levels: usize| format!("{{\"name\": {}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        run(kind, &[("json_depth", "3")], async |app| {
+            for path in ["/api/customers/", "/api/customers/bulk/", "/api/orders/1/place/"] {
+                let deep = app.call(As::Staff, "POST", path, &JSON, nested(4)).await.expect(400);
+                assert!(deep.body.contains("nests deeper than 3 levels"), "{}", deep.body);
+                let allowed = app.call(As::Staff, "POST", path, &JSON, nested(3)).await;
+                assert!(!allowed.body.contains("nests deeper"), "{}", allowed.body);
+            }
+            let order = r#"{"customer": 1, "items": [{"sku": "x", "quantity": 1}]}"#;
+            let answer = app.call(As::Staff, "POST", "/api/orders/", &JSON, order).await.expect(400);
+            assert!(
+                answer.at("customer").contains("no such customer"),
+                "an order with lines is three levels: {}",
+                answer.body
+            );
+        });
     }
 }
 

@@ -38,6 +38,32 @@ both! {
         }
     }
 
+    async fn what_happened_to_others_is_looked_at_once(app) {
+        app.customer("Bob").await;
+        for number in 0..5 {
+            app.product(&format!("P-{number}"), "1.00").await;
+        }
+        let (last, told) = after(app, 0, "&resource=customers").await;
+        assert_eq!(told.len(), 1);
+        assert!(last > told[0]["id"].as_i64().unwrap(), "a follower of customers need not ask after the products again");
+        // By session, as the use of a token is noted beside the request and would be counted too.
+        let idle = async |from: i64| {
+            let before = app.state.database.statements();
+            let path = format!("/api/events/?resource=customers&after={from}");
+            let request = axum::http::Request::get(path).header("host", "kontor.example").header("cookie", app.cookie(As::Viewer).unwrap());
+            let told = app.send(request.body(axum::body::Body::empty()).unwrap()).await.expect(200).json();
+            assert_eq!((told["last"].as_i64().unwrap(), told["results"].as_array().unwrap().len()), (last, 0));
+            app.state.database.statements() - before
+        };
+        let behind = idle(last - 1).await;
+        assert_eq!(idle(last).await, behind - 1, "where nothing is new, no event is looked for");
+        let (_, told) = after(app, last, "").await;
+        assert!(told.is_empty());
+        app.customer("Late").await;
+        let (_, told) = after(app, last, "&resource=customers").await;
+        assert_eq!(told.len(), 1, "what comes later is still found");
+    }
+
     async fn only_what_one_may_see_is_told(app) {
         app.customer("Bob").await;
         app.product("A", "1.00").await;

@@ -129,6 +129,10 @@ both! {
         for (query, field, said) in [
             ("status=lost", "status", "Choose one of draft, placed, shipped, cancelled."),
             ("statsu=draft", "statsu", "Did you mean status?"),
+            ("total__gtee=1", "total__gtee", "Did you mean total__gte?"), ("total__contains=1", "total__contains", "total takes exact"),
+            ("customer__cod=x", "customer__cod", "Did you mean customer__code?"), ("custmer__code=x", "custmer__code", "Did you mean customer__code?"),
+            ("customer__code__contians=x", "customer__code__contians", "customer__code takes exact, in, contains, startswith, isnull. Did you mean customer__code__contains?"),
+            ("customer__naem__in=x", "customer__naem__in", "Did you mean customer__name__in?"), ("number__in=A,%20", "number__in", "A value is missing."),
             ("expand=lines", "expand", "This list can expand items."),
             ("order_date__gte=yesterday", "order_date__gte", "Enter a day"),
             ("order_date=2026-02-30", "order_date", "Enter a day"),
@@ -145,6 +149,9 @@ both! {
             assert!(refused.at(field).contains(said), "{query}: {}", refused.body);
         }
         app.get(As::Viewer, "/api/orders/?page=2").await.expect(404);
+        app.customer("null").await;
+        let blank = app.get(As::Viewer, "/api/customers/?name=%20&code=&email__in=+").await.expect(200).json();
+        assert_eq!(blank["count"], app.rows("customers").await, "a blank is as good as none");
     }
 
     async fn the_page_behind_the_list_counts_tabs_and_sums(app) {

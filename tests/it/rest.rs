@@ -126,6 +126,31 @@ both! {
         }
     }
 
+    async fn parameters_are_refused_where_none_are_known(app) {
+        let (customer, order) = (app.customer("Somebody").await, app.order(&app.customer("Else").await, json!([])).await);
+        let (one, order) = (format!("/api/customers/{}/", customer["id"]), format!("/api/v1/orders/{}", order["id"]));
+        for (method, path) in [("GET", "/api/?x=1".to_owned()), ("GET", format!("{one}?fields=name")), ("HEAD", format!("{one}?x")),
+                               ("PATCH", format!("{one}?dry_run=true")), ("DELETE", format!("{one}?force=1")), ("POST", "/api/customers/?x=1".into()),
+                               ("POST", format!("{order}/place/?dry_run=true")), ("GET", format!("{order}/actions?x=1")), ("POST", "/api/customers/bulk/?x=1".into()),
+                               ("GET", "/api/openapi.json?x=1".into()), ("POST", "/api/customers/?format=json".into())] {
+            let refused = app.json(As::Staff, method, &path, json!({ "name": "x" })).await.expect(400);
+            assert!(method == "HEAD" || refused.body.contains("This address takes no parameters."), "{path}: {}", refused.body);
+        }
+        assert_eq!(app.rows("customers").await, 2, "nothing was done");
+        app.get(As::Staff, &format!("{one}?format=json")).await.expect(200);
+        app.get(As::Staff, "/api/nothing/?x=1").await.expect(404);
+        app.get(As::Anonymous, &format!("{one}?x=1")).await.expect(401);
+    }
+
+    async fn what_stands_beside_the_resources_answers_options_too(app) {
+        for path in ["/api", "/api/openapi.json", "/api/openapi.json/", "/api/v1/openapi.json/", "/api/events/", "/api/docs", "/api/docs/",
+                     "/api/docs/explorer/", "/api/docs/explorer/swagger-ui.css"] {
+            let options = app.call(As::Viewer, "OPTIONS", path, &[], Body::empty()).await.expect(204);
+            assert_eq!(options.header("allow"), "GET, HEAD, OPTIONS", "{path}");
+            assert!(app.get(As::Viewer, path).await.status.as_u16() < 400, "{path}");
+        }
+    }
+
     async fn every_refusal_is_a_problem_with_the_request_id(app) {
         let answer = app.call(As::Staff, "GET", "/api/customers/77", &[("x-request-id", "abc-1")], Body::empty()).await.expect(404);
         assert_eq!(answer.header("content-type"), "application/problem+json");
