@@ -151,6 +151,9 @@ pub fn page(document: &Value, origin: &str, css: &str) -> String {
     html
 }
 
+/// The id of a request, in examples.
+const REQUEST: &str = "01936f3e-7a2b-7c11-9d40-3f5b8e6a1c22";
+
 fn operations(html: &mut String, document: &Value, origin: &str) {
     let paths = document["paths"].as_object().into_iter().flatten();
     let mut shown = String::new();
@@ -205,7 +208,7 @@ fn operation(html: &mut String, document: &Value, origin: &str, (method, path): 
     if let Some(body) = &body {
         let _ = write!(call, " \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'");
     }
-    let _ = write!(call, " \\\n  '{origin}{}'", path.replace("{id}", "1"));
+    let _ = write!(call, " \\\n  '{origin}{}'", path.replace("{id}", "1").replace("{request_id}", REQUEST));
     let _ = write!(html, "<pre>{}</pre><p class=\"muted\">Answers ", escaped(&call));
     let statuses = operation["responses"].as_object().into_iter().flat_map(|responses| responses.keys());
     html.push_str(&statuses.map(|status| escaped(status)).collect::<Vec<_>>().join(", "));

@@ -165,13 +165,14 @@ pub async fn allow(methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
 }
 
-/// Refuses parameters where none are known; lists look at their own. DRF's `format=json` says nothing new.
+/// Refuses parameters where none are known; lists and records look at their own. DRF's `format=json` says nothing new.
 async fn understood(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let path = path.as_ref().map_or("", MatchedPath::as_str);
     let below = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api")).unwrap_or_default();
     let below = below.trim_matches('/');
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let listed = reads && !below.is_empty() && !below.contains(['/', '.']);
+    let own = below.strip_suffix("/{id}").unwrap_or(below);
+    let listed = reads && !own.is_empty() && !own.contains(['/', '.']);
     let unknown = path.contains("{*") || below.starts_with("docs") || *request.method() == Method::OPTIONS;
     if !listed && !unknown {
         let query = request.uri().query().unwrap_or_default();

@@ -31,6 +31,10 @@ const MOMENT: &str = "Enter a moment such as 2026-11-24T14:02:01Z.";
 pub(super) fn as_of(query: &str) -> Result<Option<At>> {
     let mut at = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        // DRF's way to ask for what is answered anyway.
+        if name == "format" && value == "json" {
+            continue;
+        }
         if name != "as_of" {
             let hint = nearest(&name, ["as_of"].into_iter()).map_or("", |_| " Did you mean as_of?");
             let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
