@@ -18,7 +18,7 @@ use crate::base::time::stored::moment;
 use crate::base::{Error, Result};
 use crate::server::AppState;
 use crate::server::kinds::{self, Asking, Undone};
-use crate::server::openapi::{field_schema, idempotency_key, responses_with};
+use crate::server::openapi::{field_schema, idempotency_key, if_match, responses_with};
 use crate::server::record::past::{self as records, At, Wish};
 use crate::server::record::{Resource, View};
 
@@ -138,6 +138,11 @@ pub(in crate::server) fn restoring<R: Resource>(schema: &str) -> (String, Value)
             "record": { "$ref": format!("#/components/schemas/{schema}") },
         } } } },
     } });
+    let mut content = body(WHEN);
+    content["application/json"]["schema"]["oneOf"] = json!([
+        { "required": ["as_of"], "properties": { "as_of": { "type": "string" }, "event": { "type": "null" } } },
+        { "required": ["event"], "properties": { "event": { "type": "integer" }, "as_of": { "type": "null" } } },
+    ]);
     let post = json!({
         "tags": [R::NAME], "operationId": format!("{}.restore", R::NAME),
         "summary": format!("Make the {} what it was", R::SINGULAR),
@@ -146,9 +151,8 @@ pub(in crate::server) fn restoring<R: Resource>(schema: &str) -> (String, Value)
              `{}`, and `{}` or, for one that was deleted, `{}`.",
             R::permission("view"), R::permission("change"), R::permission("add")
         ),
-        "parameters": [idempotency_key(), { "name": "If-Match", "in": "header", "schema": { "type": "string" },
-                                            "description": "The `ETag` of the version it was decided on." }],
-        "requestBody": { "required": true, "content": body(WHEN) },
+        "parameters": [idempotency_key(), if_match("The `ETag` of the version it was decided on.")],
+        "requestBody": { "required": true, "content": content },
         "responses": responses_with(answer, &[400, 401, 403, 404, 409, 412, 413, 415, 422, 428]),
     });
     (format!("/api/{}/{{id}}/restore/", R::NAME), json!({ "parameters": id, "post": post }))
