@@ -20,7 +20,7 @@ use crate::base::{Error, Result};
 use crate::server::database::Database;
 
 /// How many events are sealed in one transaction.
-const SEALED: u64 = 2_000;
+const SEALED: i64 = 2_000;
 /// How many events are read at once to be verified.
 const READ: i64 = 2_000;
 /// How many such reads are under way at once.
@@ -87,10 +87,10 @@ async fn seal_some(database: &Database) -> Result<u64> {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
     let head = head(&transaction).await?;
-    let placed_before = format!("place > {} AND hash IS NULL ORDER BY place LIMIT {SEALED}", head.count);
-    let mut rows = rows(&transaction, &placed_before).await?;
+    let placed_before = "place > ? AND hash IS NULL ORDER BY place LIMIT ?";
+    let mut rows = rows(&transaction, placed_before, [head.count, SEALED]).await?;
     if rows.is_empty() {
-        rows = self::rows(&transaction, &format!("place IS NULL ORDER BY id LIMIT {SEALED}")).await?;
+        rows = self::rows(&transaction, "place IS NULL ORDER BY id LIMIT ?", [SEALED]).await?;
     }
     if rows.is_empty() {
         return Ok(0);
@@ -160,8 +160,17 @@ const SAID: [&str; 13] = [
 
 /// Events as they are sealed and verified. `condition` also says their order and how many. What an event says comes as one
 /// JSON list of texts, as values that are read one by one take most of the time.
-async fn rows(db: &impl ConnectionTrait, condition: &str) -> Result<Vec<QueryResult>> {
+async fn rows<const N: usize>(
+    db: &impl ConnectionTrait,
+    condition: &str,
+    values: [i64; N],
+) -> Result<Vec<QueryResult>> {
     let backend = db.get_database_backend();
+    // Bound, as a statement of its own for every number would push others out of what the connection keeps prepared.
+    let mut condition = condition.to_owned();
+    for number in (1..=N).filter(|_| backend == DbBackend::Postgres) {
+        condition = condition.replacen('?', &format!("${number}"), 1);
+    }
     let list = if backend == DbBackend::Sqlite { "json_array" } else { "json_build_array" };
     let said = SAID.map(|column| match (column, backend) {
         ("at", DbBackend::Postgres) => "CAST(CAST(EXTRACT(EPOCH FROM at) * 1000000 AS BIGINT) AS TEXT)".to_owned(),
@@ -171,7 +180,7 @@ async fn rows(db: &impl ConnectionTrait, condition: &str) -> Result<Vec<QueryRes
         "SELECT place, hash, CAST({list}({}) AS TEXT), CAST(changes AS TEXT) FROM events WHERE {condition}",
         said.join(", ")
     );
-    Ok(db.query_all_raw(Statement::from_string(backend, sql)).await?)
+    Ok(db.query_all_raw(Statement::from_sql_and_values(backend, sql, values.map(Value::from))).await?)
 }
 
 /// An event as its hash is made.
@@ -253,7 +262,7 @@ pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdi
     let count = head.count;
     let pages = stream::iter((0..count).step_by(usize::try_from(READ).unwrap_or(1))).map(|after| {
         let (reader, upto) = (reader.clone(), after.saturating_add(READ).min(count));
-        tokio::spawn(async move { rows(&reader, &format!("place > {after} AND place <= {upto} ORDER BY place")).await })
+        tokio::spawn(async move { rows(&reader, "place > ? AND place <= ? ORDER BY place", [after, upto]).await })
     });
     let mut pages = pages.buffered(AHEAD);
     while let Some(read) = pages.next().await {
