@@ -25,7 +25,8 @@ const SHOWN: usize = 50;
 const READ: u64 = 400;
 /// How many events of one request are shown at once.
 const OPENED: usize = 20;
-/// How many events of a request are passed over to get to the next one: in one step, and how many steps.
+/// How many events of a request are passed over to get to the next one: at first, in one step, and how many steps.
+const FIRST: u64 = 20;
 const PASSED: u64 = 1_000;
 const STEPS: usize = 30;
 /// Text that nobody needs to be longer.
@@ -232,8 +233,10 @@ async fn passed(db: &impl ConnectionTrait, asked: &Condition, mut cursor: Cursor
     if cursor.passing.is_empty() {
         return Ok(cursor);
     }
-    for _ in 0..STEPS {
-        let heads: Vec<(Timestamp, i64, String)> = select(asked, Some(&cursor), PASSED)
+    for step in 0..STEPS {
+        // Most requests end soon.
+        let many = if step == 0 { FIRST } else { PASSED };
+        let heads: Vec<(Timestamp, i64, String)> = select(asked, Some(&cursor), many)
             .select_only()
             .columns([Column::At, Column::Id, Column::RequestId])
             .into_tuple()

@@ -8,11 +8,9 @@
 //! What the chain cannot know: an event that was deleted before it was sealed, and a whole chain that was written anew
 //! together with its head. Against the latter, write heads down elsewhere now and then and ask for them later.
 
-use std::fmt::Write;
-
 use chrono::DateTime;
 use futures::{StreamExt, stream};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -22,7 +20,7 @@ use crate::base::{Error, Result};
 use crate::server::database::Database;
 
 /// How many events are sealed in one transaction.
-const SEALED: u64 = 2_000;
+const SEALED: i64 = 2_000;
 /// How many events are read at once to be verified.
 const READ: i64 = 2_000;
 /// How many such reads are under way at once.
@@ -89,10 +87,10 @@ async fn seal_some(database: &Database) -> Result<u64> {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
     let head = head(&transaction).await?;
-    let placed_before = format!("place > {} AND hash IS NULL ORDER BY place LIMIT {SEALED}", head.count);
-    let mut rows = rows(&transaction, &placed_before).await?;
+    let placed_before = "place > ? AND hash IS NULL ORDER BY place LIMIT ?";
+    let mut rows = rows(&transaction, placed_before, [head.count, SEALED]).await?;
     if rows.is_empty() {
-        rows = self::rows(&transaction, &format!("place IS NULL ORDER BY id LIMIT {SEALED}")).await?;
+        rows = self::rows(&transaction, "place IS NULL ORDER BY id LIMIT ?", [SEALED]).await?;
     }
     if rows.is_empty() {
         return Ok(0);
@@ -143,87 +141,96 @@ async fn head(db: &impl ConnectionTrait) -> Result<Head> {
     Ok(Head { count: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)? })
 }
 
-/// Events as they are sealed and verified. `condition` also says their order and how many.
-async fn rows(db: &impl ConnectionTrait, condition: &str) -> Result<Vec<QueryResult>> {
+/// What an event says beside its changes, in the order of its hash: the id first, the moment next.
+const SAID: [&str; 13] = [
+    "id",
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "door",
+    "request_id",
+    "resource",
+    "record_id",
+    "command",
+    "reason",
+    "version_before",
+    "version_after",
+];
+
+/// Events as they are sealed and verified. `condition` also says their order and how many. What an event says comes as one
+/// JSON list of texts, as values that are read one by one take most of the time.
+async fn rows<const N: usize>(
+    db: &impl ConnectionTrait,
+    condition: &str,
+    values: [i64; N],
+) -> Result<Vec<QueryResult>> {
     let backend = db.get_database_backend();
-    let at = match backend {
-        DbBackend::Sqlite => "at",
-        _ => "CAST(CAST(EXTRACT(EPOCH FROM at) * 1000000 AS BIGINT) AS TEXT)",
-    };
+    // Bound, as a statement of its own for every number would push others out of what the connection keeps prepared.
+    let mut condition = condition.to_owned();
+    for number in (1..=N).filter(|_| backend == DbBackend::Postgres) {
+        condition = condition.replacen('?', &format!("${number}"), 1);
+    }
+    let list = if backend == DbBackend::Sqlite { "json_array" } else { "json_build_array" };
+    let said = SAID.map(|column| match (column, backend) {
+        ("at", DbBackend::Postgres) => "CAST(CAST(EXTRACT(EPOCH FROM at) * 1000000 AS BIGINT) AS TEXT)".to_owned(),
+        (column, _) => format!("CAST({column} AS TEXT)"),
+    });
     let sql = format!(
-        "SELECT id, place, hash, {at}, actor_kind, actor_id, actor_name, door, request_id, resource, record_id, command, reason, \
-         version_before, version_after, CAST(changes AS TEXT) FROM events WHERE {condition}"
+        "SELECT place, hash, CAST({list}({}) AS TEXT), CAST(changes AS TEXT) FROM events WHERE {condition}",
+        said.join(", ")
     );
-    Ok(db.query_all_raw(Statement::from_string(backend, sql)).await?)
+    Ok(db.query_all_raw(Statement::from_sql_and_values(backend, sql, values.map(Value::from))).await?)
 }
 
-/// Everything an event says, as its hash is made.
+/// An event as its hash is made.
 #[derive(Debug)]
 struct Sealed {
-    id: i64,
     place: Option<i64>,
     hash: Option<String>,
-    /// Microseconds since 1970; text that is no time stays text.
-    at: serde_json::Value,
-    actor_kind: String,
-    actor_id: Option<i64>,
-    actor_name: String,
-    door: String,
-    request_id: String,
-    resource: String,
-    record_id: i64,
-    command: String,
-    reason: Option<String>,
-    version_before: Option<i64>,
-    version_after: Option<i64>,
+    id: i64,
+    /// The values of [`SAID`], the moment in microseconds since 1970; text that is no time stays text.
+    said: Vec<Option<String>>,
     /// With its names in order; text that is no JSON stays text.
     changes: serde_json::Value,
 }
 
 impl Sealed {
-    fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        let at: String = row.try_get_by_index(3)?;
-        let micros = at.parse().or_else(|_| DateTime::parse_from_rfc3339(&at).map(|at| at.timestamp_micros()));
-        let changes: String = row.try_get_by_index(15)?;
-        Ok(Self {
-            id: row.try_get_by_index(0)?,
-            place: row.try_get_by_index(1)?,
-            hash: row.try_get_by_index(2)?,
-            at: micros.map_or_else(|_| at.into(), Into::into),
-            actor_kind: row.try_get_by_index(4)?,
-            actor_id: row.try_get_by_index(5)?,
-            actor_name: row.try_get_by_index(6)?,
-            door: row.try_get_by_index(7)?,
-            request_id: row.try_get_by_index(8)?,
-            resource: row.try_get_by_index(9)?,
-            record_id: row.try_get_by_index(10)?,
-            command: row.try_get_by_index(11)?,
-            reason: row.try_get_by_index(12)?,
-            version_before: row.try_get_by_index(13)?,
-            version_after: row.try_get_by_index(14)?,
-            changes: serde_json::from_str(&changes).unwrap_or_else(|_| changes.into()),
-        })
+    fn read(row: &QueryResult) -> Result<Self> {
+        let (said, changes): (String, String) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        let unreadable = || Error::internal("an event cannot be read; see `kontor history verify`");
+        let mut said: Vec<Option<String>> = serde_json::from_str(&said).map_err(|_| unreadable())?;
+        let id = said.first().and_then(|id| id.as_ref()?.parse().ok()).ok_or_else(unreadable)?;
+        if let Some(Some(at)) = said.get_mut(1)
+            && let Ok(moment) = DateTime::parse_from_rfc3339(at)
+        {
+            *at = moment.timestamp_micros().to_string();
+        }
+        let changes = serde_json::from_str(&changes).unwrap_or_else(|_| changes.into());
+        Ok(Self { place: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)?, id, said, changes })
+    }
+
+    /// What it was about, in a few words.
+    fn words(&self) -> String {
+        let word = |name: &str| {
+            let at = SAID.iter().position(|known| *known == name);
+            at.and_then(|at| self.said.get(at)?.clone()).unwrap_or_default()
+        };
+        format!("{} of {} {}", word("command"), word("resource"), word("record_id"))
     }
 
     /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
     fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
-        let said = (
-            (place, self.id, &self.at, &self.actor_kind, self.actor_id, &self.actor_name, &self.door),
-            (&self.request_id, &self.resource, self.record_id, &self.command, &self.reason),
-            (self.version_before, self.version_after, &self.changes),
-        );
         let mut text = Vec::with_capacity(512);
-        serde_json::to_writer(&mut text, &said).map_err(|error| Error::internal(error.to_string()))?;
+        serde_json::to_writer(&mut text, &(place, &self.said, &self.changes))
+            .map_err(|error| Error::internal(error.to_string()))?;
         Ok(Sha256::new().chain_update(before).chain_update(&text).finalize().into())
     }
 }
 
 fn written(hash: &Hash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn read_hash(text: &str) -> Result<Hash> {
@@ -255,7 +262,7 @@ pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdi
     let count = head.count;
     let pages = stream::iter((0..count).step_by(usize::try_from(READ).unwrap_or(1))).map(|after| {
         let (reader, upto) = (reader.clone(), after.saturating_add(READ).min(count));
-        tokio::spawn(async move { rows(&reader, &format!("place > {after} AND place <= {upto} ORDER BY place")).await })
+        tokio::spawn(async move { rows(&reader, "place > ? AND place <= ? ORDER BY place", [after, upto]).await })
     });
     let mut pages = pages.buffered(AHEAD);
     while let Some(read) = pages.next().await {
@@ -297,7 +304,7 @@ impl Walk {
             let place = self.count + 1;
             let fault = |id: Option<i64>, what: &str| Some(Fault { place, id, what: what.to_owned() });
             let Ok(event) = Sealed::read(row) else {
-                return fault(row.try_get_by_index(0).ok(), "the event was altered: a value is of another type");
+                return fault(None, "the event was altered: it cannot be read");
             };
             if event.place != Some(place) {
                 return fault(None, "the event is missing");
@@ -307,10 +314,7 @@ impl Walk {
             };
             let text = written(&hash);
             if event.hash.as_deref() != Some(&text) {
-                let said = format!(
-                    "the event was altered, inserted or moved ({} of {} {})",
-                    event.command, event.resource, event.record_id
-                );
+                let said = format!("the event was altered, inserted or moved ({})", event.words());
                 return fault(Some(event.id), &said);
             }
             if self.sought.as_deref() == Some(&text) {

@@ -183,7 +183,8 @@ pub async fn undo(
         kind.ok_or_else(|| refused(format!("What was done to {} cannot be undone.", event.resource)))
     };
     let transaction = (kind_of(first)?.begin)(asking).await?;
-    let reason = reason.unwrap_or_else(|| format!("Undoes {request_id}"));
+    let undoes = format!("Undoes {request_id}");
+    let reason = reason.map_or(undoes.clone(), |reason| format!("{reason} · {undoes}"));
     let caller = Caller { purpose: Some(Purpose { command: "undo", reason }), ..Caller::clone(&asking.caller) };
     let asking = Asking { caller: Arc::new(caller), database: asking.database.clone() };
     // The version every record is at, as far as it was taken back.

@@ -64,6 +64,12 @@ both! {
             app.execute("DROP TABLE kept").await;
             verified(app);
         }
+        if app.url.starts_with("sqlite") {
+            app.execute("UPDATE events SET reason = CAST(x'ff00' AS BLOB) WHERE place = 3").await;
+            assert!(refused(kontor(&app.url, &VERIFY, "")).contains("place 3: the event was altered"));
+            app.execute("UPDATE events SET reason = NULL WHERE place = 3").await;
+            verified(app);
+        }
         let later = if app.url.starts_with("sqlite") { "replace(at, 'T', 'T')" } else { "at + interval '0 seconds'" };
         app.execute(&format!("UPDATE events SET at = {later}")).await;
         verified(app);

@@ -444,7 +444,8 @@ both! {
         let report = app.page(As::Staff, &format!("/-/import/report?upload={id}")).await.expect(200);
         assert!(report.header("content-type").starts_with("text/csv"));
         assert!(report.body.contains("people.csv,3,company_name,Name is required.\r\n"), "{}", report.body);
-        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let tried = step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        assert!(!tried.header("set-cookie").contains("kontor_done"), "nothing was imported, so there is nothing to undo");
         assert_eq!(app.rows("customers").await + app.rows("products").await, 0);
 
         // The contact's name stands in for the missing company.
@@ -462,7 +463,8 @@ both! {
         assert_eq!(choices(&page.body), mended);
         assert_eq!(app.rows("customers").await, 0, "a dry run writes nothing");
 
-        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let done = step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        assert!(done.header("set-cookie").starts_with("kontor_done=Imported."), "the page offers to undo it");
         let page = app.page(As::Staff, &place).await.expect(200);
         assert!(page.body.contains("Everything was imported") && page.body.contains("href=\"/customers\""));
         assert_eq!((app.rows("customers").await, app.rows("products").await, app.rows("import_files").await), (2, 2, 0));

@@ -129,7 +129,7 @@ both! {
         for field in ["price", "barcode", "name", "sku"] {
             assert_eq!(stored[field], product[field], "{field}");
         }
-        assert_eq!(app.rows("events WHERE command = 'restore' AND reason = 'Typed wrong' AND version_after = 3").await, 1);
+        assert_eq!(app.rows("events WHERE command = 'restore' AND reason LIKE 'Typed wrong · As it was at 20%' AND version_after = 3").await, 1);
         let same = app.json(As::Staff, "POST", &format!("{path}restore/"), json!({ "as_of": at })).await.expect(200).json();
         assert_eq!((&same["changes"], &same["record"]["version"]), (&json!({}), &json!(3)), "without a difference nothing is written");
     }

@@ -75,6 +75,11 @@ both! {
     async fn undoing_is_a_change_of_its_own_and_can_be_undone(app) {
         let product = app.product("A", "1.00").await;
         let path = format!("/api/products/{}/", product["id"]);
+        let change = app.json(As::Staff, "PATCH", &path, json!({ "price": "3.00" })).await.expect(200);
+        let address = format!("/api/changes/{}/undo/", change.header("x-request-id"));
+        app.json(As::Staff, "POST", &address, json!({ "reason": "Wrong list" })).await.expect(200);
+        let reason = format!("Wrong list · Undoes {}", change.header("x-request-id"));
+        assert_eq!(app.rows(&format!("events WHERE command = 'undo' AND reason = '{reason}'")).await, 1);
         let change = app.json(As::Staff, "PATCH", &path, json!({ "price": "2.00" })).await.expect(200);
         let address = format!("/api/changes/{}/undo/", change.header("x-request-id"));
         let dry = app.json(As::Staff, "POST", &address, json!({ "dry_run": true })).await;
@@ -85,8 +90,8 @@ both! {
         assert_eq!(undone.json()["request_id"], undone.header("x-request-id"));
         assert_eq!(app.get(As::Staff, &path).await.json()["price"], "1.00");
         let reason = format!("Undoes {}", change.header("x-request-id"));
-        assert_eq!(app.rows(&format!("events WHERE command = 'undo' AND reason = '{reason}' AND version_before = 2")).await, 1);
-        assert!(why(undo(app, As::Staff, &change).await).contains("was changed since: it is at version 3"));
+        assert_eq!(app.rows(&format!("events WHERE command = 'undo' AND reason = '{reason}' AND version_before = 4")).await, 1);
+        assert!(why(undo(app, As::Staff, &change).await).contains("was changed since: it is at version 5"));
         undo(app, As::Staff, &undone).await.expect(200);
         assert_eq!(app.get(As::Staff, &path).await.json()["price"], "2.00");
     }

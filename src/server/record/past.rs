@@ -36,8 +36,8 @@ impl At {
 
     fn words(self) -> String {
         match self {
-            At::Moment(moment) => format!("as it was at {} UTC", Moment::from(moment)),
-            At::Event(id) | At::Place(id) => format!("as it was after event {id}"),
+            At::Moment(moment) => format!("As it was at {}", Moment::from(moment).rfc3339()),
+            At::Event(id) | At::Place(id) => format!("As it was after event {id}"),
         }
     }
 }
@@ -236,7 +236,7 @@ pub async fn restore<R: Resource>(
     let events = history::all(&transaction, R::NAME, id).await?;
     let now = Past::of(&events).ok_or_else(|| Error::not_found(R::SINGULAR))?;
     let then = then::<R>(&events, wish.at)?;
-    let reason = wish.reason.unwrap_or_else(|| wish.at.words());
+    let reason = wish.reason.map_or_else(|| wish.at.words(), |reason| format!("{reason} · {}", wish.at.words()));
     let access = access.meaning(Purpose { command: "restore", reason });
     let record = if now.is_there {
         R::set_back_in(&transaction, &access, id, expected, &then).await?
