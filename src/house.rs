@@ -22,8 +22,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::access::session;
+use crate::access::permission::{Catalogue, Extra, Row};
 use crate::access::throttle::Throttle;
+use crate::access::{invitation, role, session, user};
 use crate::app::shell;
 use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
@@ -34,13 +35,13 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{customers, import, orders, products};
+use crate::{accounts, customers, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What refers to what, and so stands in the way of deleting it.
-pub const REFERENCES: [Reference; 2] = [
+pub const REFERENCES: [Reference; 4] = [
     Reference {
         to: "customers",
         table: "orders",
@@ -57,7 +58,54 @@ pub const REFERENCES: [Reference; 2] = [
         resource: "orders",
         href: "/orders?product=",
     },
+    Reference {
+        to: "roles",
+        table: "user_roles",
+        column: "role_id",
+        counted: "user_id",
+        resource: "users",
+        href: "/admin/users?role_id=",
+    },
+    Reference {
+        to: "users",
+        table: "api_tokens",
+        column: "user_id",
+        counted: "id",
+        resource: "tokens",
+        href: "/admin/tokens?user=",
+    },
 ];
+
+/// What can be permitted beyond viewing, adding, changing and deleting records.
+const EXTRAS: [(&str, &str); 8] = [
+    ("orders.place", "Place orders"),
+    ("orders.ship", "Ship orders"),
+    ("orders.reopen", "Reopen placed orders"),
+    ("orders.cancel", "Cancel orders"),
+    (orders::status::OVERRIDE_CREDIT, "Place orders beyond a customer's credit limit"),
+    ("records.import", "Import files"),
+    ("history.view", "See the log of the whole house"),
+    ("admin.view", "Open the admin area"),
+];
+
+/// What of the access to the house can be permitted, beside users and roles.
+const GUARDED: [(&str, [Option<&str>; 4]); 2] = [
+    ("API tokens", [Some("tokens.view"), Some("tokens.add"), None, Some("tokens.delete")]),
+    ("Sessions", [Some("sessions.view"), None, None, Some("sessions.delete")]),
+];
+
+/// Everything that a role can permit: the actions on every resource, and the extra permissions.
+pub fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+    CATALOGUE.get_or_init(|| {
+        let guarded =
+            GUARDED.map(|(label, codes)| Row { label: label.into(), codes: codes.map(|code| code.map(Into::into)) });
+        Catalogue {
+            rows: api().granted().iter().cloned().chain(guarded).collect(),
+            extras: EXTRAS.map(|(code, label)| Extra { code: code.into(), label: label.into() }).into(),
+        }
+    })
+}
 
 /// The REST resources, one line per module.
 pub fn api() -> Api {
@@ -67,6 +115,9 @@ pub fn api() -> Api {
         .resource::<orders::entity::Entity>()
         .operations(orders::api::routes(), orders::api::paths())
         .resource::<orders::item::Entity>()
+        .resource::<user::Entity>()
+        .resource::<role::Entity>()
+        .operations(accounts::api::routes(), accounts::api::paths())
 }
 
 /// The addresses of the pages. They are listed once in the life of a process, as leptos loads nothing for any page while it
@@ -80,7 +131,7 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
-        database: database.knowing(&REFERENCES, &settings.currency),
+        database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
@@ -203,6 +254,7 @@ async fn sweep(state: AppState) {
         let database = &state.database;
         let swept = [
             session::sweep(database).await,
+            invitation::sweep(database).await,
             once::sweep(database).await,
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,

@@ -15,6 +15,7 @@ mod m20261124_000005_orders;
 mod m20261124_000006_imports;
 mod m20261125_000007_idempotency;
 mod m20261125_000008_event_order;
+mod m20261125_000010_access;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_imports::Migration),
             Box::new(m20261125_000007_idempotency::Migration),
             Box::new(m20261125_000008_event_order::Migration),
+            Box::new(m20261125_000010_access::Migration),
         ]
     }
 }

@@ -5,15 +5,30 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod people;
+pub mod permission;
+
 /// The proof and where it comes from: session, token, command line.
 #[cfg(feature = "ssr")]
 pub mod gate;
+/// What people hold, and the rule that nobody gives what they do not have.
+#[cfg(feature = "ssr")]
+pub mod grants;
+/// One-time links by which people choose their password.
+#[cfg(feature = "ssr")]
+pub mod invitation;
+/// What a person does with their own account.
+#[cfg(feature = "ssr")]
+pub mod own;
 /// Passwords and their hashes.
 #[cfg(feature = "ssr")]
 pub mod password;
 /// Roles and their permissions.
 #[cfg(feature = "ssr")]
 pub mod role;
+/// Codes of an app beside the password.
+#[cfg(feature = "ssr")]
+pub mod second_factor;
 /// Sessions of the web app.
 #[cfg(feature = "ssr")]
 pub mod session;

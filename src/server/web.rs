@@ -81,6 +81,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         door,
         request_id,
         permissions: Vec::new(),
+        must_enrol: false,
         requires_version: false,
         claim: None,
     };
@@ -101,7 +102,9 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
     };
     if let Some(person) = person {
         let actor = Actor::User { id: person.id, name: person.name, email: person.email };
-        return Ok(Caller { actor, permissions: person.permissions, ..nobody });
+        let must_enrol = person.must_enrol;
+        let permissions = if must_enrol { Vec::new() } else { person.permissions };
+        return Ok(Caller { actor, permissions, must_enrol, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if door == Door::Api && reads && state.settings.anonymous_api_read {

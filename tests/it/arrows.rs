@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("search", &["base", "access", "customers", "orders", "products", "ui"]),
     ("demo", &["base", "access", "server", "customers", "orders", "products"]),
     ("app", &["base", "access", "accounts", "customers", "import", "orders", "products", "search", "server", "ui"]),
-    ("house", &["base", "access", "app", "customers", "import", "orders", "products", "server"]),
+    ("house", &["base", "access", "accounts", "app", "customers", "import", "orders", "products", "server"]),
     ("lib", &["app"]),
 ];
 

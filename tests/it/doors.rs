@@ -17,7 +17,7 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 43] = [
+const REST: [(&str, &str, Needs); 69] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
@@ -62,6 +62,32 @@ const REST: [(&str, &str, Needs); 43] = [
     ("PUT", "/api/order-items/{id}/", Permission("orders.change")),
     ("PATCH", "/api/order-items/{id}/", Permission("orders.change")),
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
+    ("GET", "/api/users/", Permission("users.view")),
+    ("POST", "/api/users/", Permission("users.add")),
+    ("POST", "/api/users/bulk/", Permission("users.view")),
+    ("OPTIONS", "/api/users/", Permission("users.view")),
+    ("GET", "/api/users/{id}/", Permission("users.view")),
+    ("PUT", "/api/users/{id}/", Permission("users.change")),
+    ("PATCH", "/api/users/{id}/", Permission("users.change")),
+    ("DELETE", "/api/users/{id}/", Permission("users.delete")),
+    ("POST", "/api/users/{id}/invite/", Permission("users.change")),
+    ("POST", "/api/users/{id}/sign-out/", Permission("users.change")),
+    ("OPTIONS", "/api/users/{id}/sign-out/", Permission("users.view")),
+    ("GET", "/api/roles/", Permission("roles.view")),
+    ("POST", "/api/roles/", Permission("roles.add")),
+    ("POST", "/api/roles/bulk/", Permission("roles.view")),
+    ("OPTIONS", "/api/roles/", Permission("roles.view")),
+    ("GET", "/api/roles/{id}/", Permission("roles.view")),
+    ("PUT", "/api/roles/{id}/", Permission("roles.change")),
+    ("PATCH", "/api/roles/{id}/", Permission("roles.change")),
+    ("DELETE", "/api/roles/{id}/", Permission("roles.delete")),
+    ("GET", "/api/tokens/", Permission("tokens.view")),
+    ("POST", "/api/tokens/", Permission("tokens.add")),
+    ("OPTIONS", "/api/tokens/", Permission("tokens.view")),
+    ("DELETE", "/api/tokens/{id}/", Permission("tokens.delete")),
+    ("GET", "/api/sessions/", Permission("sessions.view")),
+    ("OPTIONS", "/api/sessions/", Permission("sessions.view")),
+    ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
 const FUNCTIONS: [(&str, &str, Needs); 32] = [
@@ -122,15 +148,30 @@ const PAGES: [(&str, Needs); 20] = [
     ("/products/{id}/delete", Permission("products.delete")),
 ];
 
-const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
+const EVERYBODY: [As; 8] =
+    [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped, As::Expired, As::Ended, As::Shut];
+
+/// Those who come with a browser.
+const WITH_COOKIES: [As; 6] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Ended, As::Shut];
+
+/// Whether a caller is nobody, whatever they still have.
+fn is_nobody(who: As) -> bool {
+    matches!(who, As::Anonymous | As::Expired | As::Ended | As::Shut)
+}
+
+/// Whether a permission is about the house itself, which only its administrator looks after.
+fn is_guarded(code: &str) -> bool {
+    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history."].iter().any(|guarded| code.starts_with(guarded))
+}
 
 fn holds(who: As, needs: Needs) -> bool {
     match (who, needs) {
         (_, Nothing) | (As::Administrator, _) => true,
-        (As::Anonymous, _) => false,
-        (_, Somebody) | (As::Staff, Permission(_)) => true,
-        (As::Viewer, Permission(code)) => code.ends_with(".view"),
-        (As::Scoped | As::Careful, Permission(code)) => code == "products.view",
+        (who, _) if is_nobody(who) => false,
+        (_, Somebody) => true,
+        (As::Staff, Permission(code)) => !is_guarded(code),
+        (As::Viewer, Permission(code)) => code.ends_with(".view") && !is_guarded(code),
+        (_, Permission(code)) => code == "products.view",
     }
 }
 
@@ -177,14 +218,25 @@ struct Records {
     product: i64,
     order: i64,
     item: i64,
+    user: i64,
+    role: i64,
+    token: i64,
 }
 
 impl Records {
     fn id(self, path: &str) -> String {
-        let id = match path.trim_start_matches("/api/").trim_start_matches("/-/").trim_start_matches('/') {
+        let id = match path
+            .trim_start_matches("/api/")
+            .trim_start_matches("/-/")
+            .trim_start_matches('/')
+            .trim_start_matches("admin/")
+        {
             path if path.starts_with("customers") => self.customer,
             path if path.starts_with("products") => self.product,
             path if path.starts_with("order-items") => self.item,
+            path if path.starts_with("users") => self.user,
+            path if path.starts_with("roles") => self.role,
+            path if path.starts_with("tokens") => self.token,
             _ => self.order,
         };
         id.to_string()
@@ -200,7 +252,22 @@ async fn records(app: &TestApp) -> Records {
     let (customer, product) = (app.customer("Somebody").await, app.product(&sku, "1").await);
     let id = |record: &Value| record["id"].as_i64().unwrap();
     let order = app.order(&customer, json!([{ "sku": sku, "quantity": 1 }])).await;
-    Records { customer: id(&customer), product: id(&product), order: id(&order), item: id(&order["items"][0]) }
+    let unique = sku.to_lowercase();
+    let body = json!({ "name": "Somebody", "email": format!("{unique}@kontor.example") });
+    let user = app.json(As::Administrator, "POST", "/api/users/", body).await.expect(201).json();
+    let body = json!({ "name": "Nothing", "code": unique });
+    let role = app.json(As::Administrator, "POST", "/api/roles/", body).await.expect(201).json();
+    let body = json!({ "name": "Nothing", "user": user["id"] });
+    let token = app.json(As::Administrator, "POST", "/api/tokens/", body).await.expect(201).json();
+    Records {
+        customer: id(&customer),
+        product: id(&product),
+        order: id(&order),
+        item: id(&order["items"][0]),
+        user: id(&user),
+        role: id(&role),
+        token: id(&token),
+    }
 }
 
 both! {
@@ -212,7 +279,7 @@ both! {
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
-                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) if is_nobody(who) => assert_eq!(status, 401, "{who:?} {method} {path}"),
                     (false, _) => {
                         assert_eq!(status, 403, "{who:?} {method} {path}");
                         let Permission(code) = needs else { panic!("{path}") };
@@ -224,7 +291,7 @@ both! {
     }
 
     async fn server_functions_open_to_those_who_hold_the_permission(app) {
-        for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+        for who in WITH_COOKIES {
             for (method, path, needs) in FUNCTIONS {
                 if matches!(path, "/-/sign-out") && who != As::Anonymous {
                     continue; // it would end the session the other rows need; see signing.rs
@@ -249,7 +316,7 @@ both! {
                     // Wrong credentials are answered 401 to anybody; that is the function's answer, not the gate's.
                     _ if path == "/-/sign-in" => assert_eq!(status, 401),
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
-                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) if is_nobody(who) => assert_eq!(status, 401, "{who:?} {method} {path}"),
                     (false, _) => assert_eq!(status, 403, "{who:?} {method} {path}"),
                 }
             }
@@ -260,13 +327,13 @@ both! {
         let records = records(app).await;
         for (path, needs) in PAGES {
             let path = records.address(path);
-            for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+            for who in WITH_COOKIES {
                 let answer = app.page(who, &path).await;
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
                     (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
-                    (false, As::Anonymous) => {
-                        assert_eq!(status, 303, "{path}");
+                    (false, _) if is_nobody(who) => {
+                        assert_eq!(status, 303, "{who:?} {path}");
                         assert!(answer.header("location").starts_with("/sign-in"), "{path}");
                     }
                     (false, _) => assert_eq!(status, 403, "{who:?} {path}"),

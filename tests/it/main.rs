@@ -6,6 +6,7 @@
 
 mod support;
 
+mod access;
 mod arrows;
 mod bad_input;
 mod bulk;
