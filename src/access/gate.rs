@@ -68,6 +68,8 @@ pub struct Caller {
     /// Stands in the answer, in the log and in every event of the request.
     pub request_id: String,
     pub permissions: Vec<String>,
+    /// The zone they read times in, by its IANA name; UTC when absent.
+    pub time_zone: Option<String>,
     /// Whether they must set up a second factor before anything else.
     pub must_enrol: bool,
     /// Whether every change must name the version it was decided on.
@@ -84,6 +86,7 @@ impl Caller {
             door: Door::Cli,
             request_id: uuid::Uuid::now_v7().to_string(),
             permissions: vec![super::EVERYTHING.into()],
+            time_zone: None,
             must_enrol: false,
             requires_version: false,
             claim: None,

@@ -69,3 +69,8 @@ impl Me {
         holds(&self.permissions, permission)
     }
 }
+
+/// Whether the signed-in person of the page may do `action` with `resource`.
+pub fn may(resource: &str, action: &str) -> bool {
+    leptos::prelude::use_context::<Me>().is_some_and(|me| me.may(resource, action))
+}

@@ -148,7 +148,7 @@ pub fn choose_theme(theme: &str, page: &str) -> Result<()> {
 }
 
 /// A path of ours: never another site, whatever a link says. What a header cannot carry is percent-encoded.
-fn local(path: &str) -> String {
+pub fn local(path: &str) -> String {
     let sound =
         path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && !path.contains(char::is_control);
     if !sound {

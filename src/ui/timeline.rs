@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::facts::readable;
+use super::when::When;
 use crate::base::form::Field;
 use crate::history::Event;
 
@@ -59,6 +60,15 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
         "ship" => "shipped this".to_owned(),
         "reopen" => "reopened this".to_owned(),
         "cancel" => "cancelled this".to_owned(),
+        "set_password" => "set a password".to_owned(),
+        "change_password" => "changed their password".to_owned(),
+        "invite" => "made a link to choose a password".to_owned(),
+        "accept_invitation" => "chose a password".to_owned(),
+        "sign_out" => "ended all sessions".to_owned(),
+        "end_session" => "ended a session".to_owned(),
+        "second_factor_on" => "turned the second factor on".to_owned(),
+        "second_factor_off" => "turned the second factor off".to_owned(),
+        "recovery_codes" => "made new recovery codes".to_owned(),
         other => other.replace('_', " "),
     };
     let reason = event.reason.map(|reason| view! { <p class="reason"><bdi>{reason}</bdi></p> });
@@ -75,7 +85,7 @@ fn Entry(event: Event, fields: &'static [Field]) -> impl IntoView {
                 {reason}
                 {(!changes.is_empty()).then(|| view! { <ul class="changes">{changes}</ul> })}
                 <p class="faint">
-                    <time datetime=event.at.rfc3339().to_owned()>{event.at.to_string()} " UTC"</time>
+                    <When at=event.at />
                     {format!(" · {}{version}", event.door)}
                 </p>
             </div>

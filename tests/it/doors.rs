@@ -90,8 +90,11 @@ const REST: [(&str, &str, Needs); 69] = [
     ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 32] = [
+const FUNCTIONS: [(&str, &str, Needs); 70] = [
     ("POST", "/-/sign-in", Nothing),
+    ("POST", "/-/sign-in/code", Nothing),
+    ("GET", "/-/invite/read", Nothing),
+    ("POST", "/-/invite/accept", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
     ("GET", "/-/customers/list", Permission("customers.view")),
@@ -123,11 +126,66 @@ const FUNCTIONS: [(&str, &str, Needs); 32] = [
     ("GET", "/-/import/read", Permission("records.import")),
     ("POST", "/-/import/check", Permission("records.import")),
     ("POST", "/-/import/run", Permission("records.import")),
+    ("GET", "/-/users/list", Permission("users.view")),
+    ("GET", "/-/users/read", Permission("users.view")),
+    ("GET", "/-/users/new", Permission("users.add")),
+    ("POST", "/-/users/create", Permission("users.add")),
+    ("POST", "/-/users/update", Permission("users.change")),
+    ("POST", "/-/users/activate", Permission("users.change")),
+    ("POST", "/-/users/deactivate", Permission("users.change")),
+    ("POST", "/-/users/invite", Permission("users.change")),
+    ("POST", "/-/users/sign-out", Permission("users.change")),
+    ("POST", "/-/users/take-factor", Permission("users.change")),
+    ("POST", "/-/users/delete", Permission("users.delete")),
+    ("GET", "/-/roles/list", Permission("roles.view")),
+    ("GET", "/-/roles/read", Permission("roles.view")),
+    ("GET", "/-/roles/new", Permission("roles.add")),
+    ("POST", "/-/roles/create", Permission("roles.add")),
+    ("POST", "/-/roles/update", Permission("roles.change")),
+    ("POST", "/-/roles/delete", Permission("roles.delete")),
+    ("GET", "/-/sessions/list", Permission("sessions.view")),
+    ("POST", "/-/sessions/end", Permission("sessions.delete")),
+    ("GET", "/-/tokens/list", Permission("tokens.view")),
+    ("GET", "/-/tokens/new", Permission("tokens.add")),
+    ("POST", "/-/tokens/create", Permission("tokens.add")),
+    ("POST", "/-/tokens/revoke", Permission("tokens.delete")),
+    ("GET", "/-/account/read", Somebody),
+    ("POST", "/-/account/password", Somebody),
+    ("POST", "/-/account/time-zone", Somebody),
+    ("POST", "/-/account/end-session", Somebody),
+    ("GET", "/-/account/new-token", Somebody),
+    ("POST", "/-/account/create-token", Somebody),
+    ("POST", "/-/account/revoke-token", Somebody),
+    ("GET", "/-/account/second-factor/read", Somebody),
+    ("POST", "/-/account/second-factor/begin", Somebody),
+    ("POST", "/-/account/second-factor/confirm", Somebody),
+    ("POST", "/-/account/second-factor/codes", Somebody),
+    ("POST", "/-/account/second-factor/off", Somebody),
 ];
 
-const PAGES: [(&str, Needs); 20] = [
+const PAGES: [(&str, Needs); 39] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
+    ("/sign-in/code", Nothing),
+    ("/invite", Nothing),
+    ("/account", Somebody),
+    ("/account/tokens/new", Somebody),
+    ("/account/second-factor", Somebody),
+    // Leads on to the users.
+    ("/admin", Somebody),
+    ("/admin/users", Permission("users.view")),
+    ("/admin/users/new", Permission("users.add")),
+    ("/admin/users/{id}", Permission("users.view")),
+    ("/admin/users/{id}/edit", Permission("users.change")),
+    ("/admin/users/{id}/delete", Permission("users.delete")),
+    ("/admin/roles", Permission("roles.view")),
+    ("/admin/roles/new", Permission("roles.add")),
+    ("/admin/roles/{id}", Permission("roles.view")),
+    ("/admin/roles/{id}/edit", Permission("roles.change")),
+    ("/admin/roles/{id}/delete", Permission("roles.delete")),
+    ("/admin/sessions", Permission("sessions.view")),
+    ("/admin/tokens", Permission("tokens.view")),
+    ("/admin/tokens/new", Permission("tokens.add")),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
     ("/orders", Permission("orders.view")),
@@ -299,10 +357,10 @@ both! {
                 let id = records(app).await.id(path);
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
-                    ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
+                    ("key", "x"), ("code", "x"), ("new_password", "x"), ("time_zone", ""), ("days", ""), ("back", "/"), ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
                 ];
                 let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=&within=&text=");
+                    let path = format!("{path}?id={id}&query=&within=&text=&key=x");
                     let mut request = axum::http::Request::get(path).header("accept", "application/json");
                     if let Some(cookie) = app.cookie(who) {
                         request = request.header("cookie", cookie);
@@ -314,7 +372,7 @@ both! {
                 let status = status.as_u16();
                 match (holds(who, needs), who) {
                     // Wrong credentials are answered 401 to anybody; that is the function's answer, not the gate's.
-                    _ if path == "/-/sign-in" => assert_eq!(status, 401),
+                    _ if matches!(path, "/-/sign-in" | "/-/sign-in/code") => assert_eq!(status, 401),
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
                     (false, _) if is_nobody(who) => assert_eq!(status, 401, "{who:?} {method} {path}"),
                     (false, _) => assert_eq!(status, 403, "{who:?} {method} {path}"),
@@ -331,6 +389,8 @@ both! {
                 let answer = app.page(who, &path).await;
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
+                    // No invitation is open here.
+                    _ if path == "/invite" => assert_eq!(status, 404),
                     (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
                     (false, _) if is_nobody(who) => {
                         assert_eq!(status, 303, "{who:?} {path}");

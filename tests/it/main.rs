@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod accounts;
 mod arrows;
 mod bad_input;
 mod bulk;

@@ -38,6 +38,13 @@ impl Zone {
     }
 }
 
+impl Zone {
+    /// A moment as people read it, with `UTC` where they chose no zone.
+    pub fn said(&self, at: &Moment) -> String {
+        if self.offsets.is_empty() { format!("{} UTC", self.shown(at)) } else { self.shown(at) }
+    }
+}
+
 impl Moment {
     /// Whole seconds since the epoch.
     fn seconds(&self) -> Option<i64> {
