@@ -1,4 +1,4 @@
-// Starts Kontor on an empty database with the demo company and two people, for the browser tests.
+// Starts Kontor on an empty database with the demo company and four people, for the browser tests.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,6 +24,7 @@ for (const [email, name, role] of [
   ["mira@kontor.example", "Mira Anders", "staff"],
   ["noah@kontor.example", "Noah Berg", "staff"],
   ["vera@kontor.example", "Vera Lind", "viewer"],
+  ["ada@kontor.example", "Ada Stern", "administrator"],
 ]) {
   run(["user", "create", email, "--name", name, "--role", role, "--password-stdin"], "correct horse battery");
 }

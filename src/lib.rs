@@ -9,7 +9,7 @@
 //! | [`ui`] | components on native HTML |
 //! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
 //! | [`import`] | all of them out of CSV files |
-//! | [`accounts`] | signing in and out |
+//! | [`accounts`] | signing in, people, roles, tokens, one's own account |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |
 //!
