@@ -22,6 +22,7 @@ delete env.KONTOR_E2E_PORT;
 const run = (args, input) => execFileSync(program, args, { env, cwd: folder, input, stdio: ["pipe", "ignore", "inherit"] });
 for (const [email, name, role] of [
   ["mira@kontor.example", "Mira Anders", "staff"],
+  ["ada@kontor.example", "Ada Krug", "administrator"],
   ["noah@kontor.example", "Noah Berg", "staff"],
   ["vera@kontor.example", "Vera Lind", "viewer"],
   ["ada@kontor.example", "Ada Stern", "administrator"],

@@ -9,6 +9,8 @@ use crate::access::Me;
 use crate::accounts::AccessRoutes;
 use crate::accounts::own::{self, OwnPage};
 use crate::accounts::pages::SignInPage;
+use crate::admin::pages::AdminRoutes;
+use crate::audit;
 use crate::base::Error;
 use crate::base::error::Code;
 use crate::base::time::zone::Zone;
@@ -54,12 +56,14 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
+                    // Before the admin area's lists, which take any name.
+                    <Route path=path!("/admin/log") view=audit::pages::chunk() />
+                    <AccessRoutes />
+                    <AdminRoutes />
                     <Route path=path!("/import") view=import::pages::chunk() />
                     <Route path=path!("/account") view=own::chunk(OwnPage::Account) />
                     <Route path=path!("/account/tokens/new") view=own::chunk(OwnPage::NewToken) />
                     <Route path=path!("/account/second-factor") view=own::chunk(OwnPage::SecondFactor) />
-                    <Route path=path!("/admin") view=|| view! { <Redirect path="/admin/users" /> } />
-                    <AccessRoutes />
                     <OrderRoutes />
                     <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />
                     <RecordRoutes pages=&PRODUCTS related=|id| view! { <OrdersOf filter="product" id /> }.into_any() />

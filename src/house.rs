@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -27,21 +27,26 @@ use crate::access::throttle::Throttle;
 use crate::access::{invitation, role, session, user};
 use crate::app::shell;
 use crate::base::{Error, Result};
+use crate::history::chain;
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
+use crate::server::live::{self, Live};
 use crate::server::record::once;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{accounts, customers, import, orders, products};
+use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
-/// What refers to what, and so stands in the way of deleting it.
-pub const REFERENCES: [Reference; 4] = [
+/// How often events are sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// What refers to what: it goes with it, or stands in the way of deleting it.
+pub const REFERENCES: [Reference; 5] = [
     Reference {
         to: "customers",
         table: "orders",
@@ -49,6 +54,7 @@ pub const REFERENCES: [Reference; 4] = [
         counted: "id",
         resource: "orders",
         href: "/orders?customer=",
+        cascades: false,
     },
     Reference {
         to: "products",
@@ -57,6 +63,16 @@ pub const REFERENCES: [Reference; 4] = [
         counted: "order_id",
         resource: "orders",
         href: "/orders?product=",
+        cascades: false,
+    },
+    Reference {
+        to: "orders",
+        table: "order_items",
+        column: "order_id",
+        counted: "id",
+        resource: "lines",
+        href: "",
+        cascades: true,
     },
     Reference {
         to: "roles",
@@ -65,6 +81,7 @@ pub const REFERENCES: [Reference; 4] = [
         counted: "user_id",
         resource: "users",
         href: "/admin/users?role_id=",
+        cascades: false,
     },
     Reference {
         to: "users",
@@ -73,11 +90,12 @@ pub const REFERENCES: [Reference; 4] = [
         counted: "id",
         resource: "tokens",
         href: "/admin/tokens?user=",
+        cascades: false,
     },
 ];
 
 /// What can be permitted beyond viewing, adding, changing and deleting records.
-const EXTRAS: [(&str, &str); 8] = [
+const EXTRAS: [(&str, &str); 9] = [
     ("orders.place", "Place orders"),
     ("orders.ship", "Ship orders"),
     ("orders.reopen", "Reopen placed orders"),
@@ -86,6 +104,7 @@ const EXTRAS: [(&str, &str); 8] = [
     ("records.import", "Import files"),
     ("history.view", "See the log of the whole house"),
     ("admin.view", "Open the admin area"),
+    ("settings.change", "Change settings while the server runs"),
 ];
 
 /// What of the access to the house can be permitted, beside users and roles.
@@ -131,16 +150,21 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
+        started: Instant::now(),
         database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
         document: Arc::new(api.document()),
+        managed: api.managed(),
+        kinds: api.kinds().into(),
         readable: api.readable().into(),
         leptos: LeptosOptions::builder().output_name("kontor").build(),
         renderers: LocalPoolHandle::new(std::thread::available_parallelism().map_or(2, usize::from)),
+        demo: |database| Box::pin(async move { demo::load(&database).await.map(drop) }),
         render: |state, request| Box::pin(web::document(state, shell, request)),
+        live: Arc::new(Live::new(settings.clone())),
         settings: Arc::new(settings),
     }
 }
@@ -158,6 +182,7 @@ pub fn router(state: &AppState) -> Result<Router> {
     let asking = Router::new()
         .merge(web::pages(state, shell, page_routes()))
         .merge(import::door::routes(state))
+        .merge(audit::door::routes())
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))
@@ -222,7 +247,10 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
+    let following = tokio::spawn(live::follow(state.clone()));
+    let sealing = tokio::spawn(seal(state.database.clone()));
     let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -241,8 +269,22 @@ pub async fn serve(
         () = out_of_patience => tracing::warn!("open requests were given up"),
     }
     sweeping.abort();
+    following.abort();
+    sealing.abort();
     state.database.close().await;
     Ok(())
+}
+
+/// Seals events soon after they were committed.
+async fn seal(database: Database) {
+    let mut every = tokio::time::interval(SEAL_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = chain::seal(&database).await {
+            tracing::warn!(error = error.internal.as_deref(), "could not seal events");
+        }
+    }
 }
 
 async fn sweep(state: AppState) {
@@ -258,6 +300,7 @@ async fn sweep(state: AppState) {
             once::sweep(database).await,
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,
+            admin::run::sweep(database).await,
         ];
         for swept in swept {
             if let Err(error) = swept {

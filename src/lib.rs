@@ -9,7 +9,9 @@
 //! | [`ui`] | components on native HTML |
 //! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
 //! | [`import`] | all of them out of CSV files |
+//! | [`audit`] | the log of the house |
 //! | [`accounts`] | signing in, people, roles, tokens, one's own account |
+//! | [`admin`] | every resource by the same pages, and how the house is |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |
 //!
@@ -21,7 +23,9 @@
 
 pub mod access;
 pub mod accounts;
+pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod base;
 pub mod customers;
 /// A small, believable company to try things on.

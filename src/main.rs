@@ -10,17 +10,22 @@ use kontor::access::gate::Access;
 use kontor::access::people::UserInput;
 use kontor::access::token::{NewToken, Owner};
 use kontor::access::{password, token, user};
+use kontor::base::error::Code;
 use kontor::base::form::Input;
 use kontor::base::time::Moment;
 use kontor::base::time::stored::now;
 use kontor::base::{Error, Result};
+use kontor::history::chain;
 use kontor::server::database::Database;
+use kontor::server::live;
 use kontor::server::progress;
 use kontor::server::record::Add;
 use kontor::server::settings::Settings;
 use kontor::{demo, house, import};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 #[global_allocator]
@@ -91,6 +96,9 @@ start again with an empty database.")]
     /// Look after API tokens
     #[command(subcommand)]
     Token(Token),
+    /// Look after the log of everything that was done
+    #[command(subcommand)]
+    History(History),
     /// Print the OpenAPI document
     Openapi,
     /// Print all settings with their defaults, as a kontor.toml
@@ -114,6 +122,19 @@ enum Migrate {
         /// How many
         #[arg(long, default_value_t = 1)]
         steps: u32,
+    },
+}
+
+#[derive(Subcommand)]
+enum History {
+    /// Prove that no event was altered, inserted, moved or cut off, and print how many there are and the head of their chain
+    #[command(after_help = "\
+Write the head down somewhere else now and then: `kontor history verify --head HASH` later proves that nothing up to there
+was written anew. Leaves with an error when the chain is broken, naming the first event that is not as it was.")]
+    Verify {
+        /// A head that was printed earlier and must be in the chain
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
     },
 }
 
@@ -244,11 +265,18 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Import(arguments) => import::cli::import(&ready(&settings).await?, arguments).await,
         Command::User(command) => users(&ready(&settings).await?, command).await,
         Command::Token(command) => tokens(&ready(&settings).await?, command).await,
+        Command::History(command) => history(&ready(&settings).await?, command).await,
     }
 }
 
 fn start_log(filter: &str) {
-    let filter = filter.parse::<tracing_subscriber::filter::Targets>().unwrap_or_default();
+    let understood = |filter: &str| filter.parse::<Targets>().unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(understood(filter));
+    live::relog_by(move |filter| {
+        if let Err(error) = handle.reload(understood(filter)) {
+            tracing::error!(%error, "the log keeps its filter");
+        }
+    });
     let registry = tracing_subscriber::registry().with(filter);
     if std::io::stderr().is_terminal() {
         registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).init();
@@ -373,6 +401,28 @@ async fn users(database: &Database, command: User) -> Result<()> {
 fn checked<I: Input>(input: &I) -> Result<I> {
     let values = input.values().into_iter().map(|(name, value)| (name, value.into()));
     I::given(&values.collect::<Vec<_>>())
+}
+
+async fn history(database: &Database, command: History) -> Result<()> {
+    let History::Verify { head } = command;
+    if let Err(error) = chain::seal(database).await {
+        tracing::warn!(error = error.internal.as_deref(), "could not seal events");
+    }
+    let access = Access::<kontor::history::View>::system(database)?;
+    let started = std::time::Instant::now();
+    let verdict = chain::verify(&access, head.as_deref()).await?;
+    if let Some(fault) = verdict.fault {
+        let row = fault.id.map_or_else(String::new, |id| format!(", row {id}"));
+        return Err(Error::new(Code::Conflict, format!("place {}{row}: {}", fault.place, fault.what)));
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    print(&format!("count  {}\nhead   {}\n", verdict.head.count, verdict.head.hash))?;
+    tracing::info!(seconds, "nothing was altered");
+    match (head, verdict.sought) {
+        (Some(_), Some(place)) => print(&format!("the head that was given stands at place {place}\n")),
+        (Some(head), None) => Err(Error::new(Code::Conflict, format!("{head} is no hash of this chain"))),
+        (None, _) => Ok(()),
+    }
 }
 
 fn chosen_password(from_stdin: bool) -> Result<String> {

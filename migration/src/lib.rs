@@ -15,7 +15,10 @@ mod m20261124_000005_orders;
 mod m20261124_000006_imports;
 mod m20261125_000007_idempotency;
 mod m20261125_000008_event_order;
+mod m20261125_000009_event_chain;
 mod m20261125_000010_access;
+mod m20261125_000011_admin_runs;
+mod m20261125_000012_settings;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -32,7 +35,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_imports::Migration),
             Box::new(m20261125_000007_idempotency::Migration),
             Box::new(m20261125_000008_event_order::Migration),
+            Box::new(m20261125_000009_event_chain::Migration),
             Box::new(m20261125_000010_access::Migration),
+            Box::new(m20261125_000011_admin_runs::Migration),
+            Box::new(m20261125_000012_settings::Migration),
         ]
     }
 }

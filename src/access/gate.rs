@@ -60,6 +60,13 @@ impl Door {
     }
 }
 
+/// What a command is for, when it is not its own end: its event is kept under this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purpose {
+    pub command: &'static str,
+    pub reason: String,
+}
+
 /// Whoever sent a request, and what they hold.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -76,6 +83,8 @@ pub struct Caller {
     pub requires_version: bool,
     /// What keeps a repeated request from being carried out twice.
     pub claim: Option<Arc<Claim>>,
+    /// What commands are given for, such as undoing others.
+    pub purpose: Option<Purpose>,
 }
 
 impl Caller {
@@ -90,6 +99,7 @@ impl Caller {
             must_enrol: false,
             requires_version: false,
             claim: None,
+            purpose: None,
         }
     }
 
@@ -177,7 +187,7 @@ impl<P> Access<P> {
         self.database.reader()
     }
 
-    /// What stands in the way of deleting records.
+    /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
         self.database.references()
     }
@@ -203,6 +213,12 @@ impl<P> Access<P> {
     /// The same access, through another door: what it does is told apart in the history.
     pub fn through(&self, door: Door) -> Self {
         let caller = Arc::new(Caller { door, ..Caller::clone(&self.caller) });
+        Self { database: self.database.clone(), caller, permission: PhantomData }
+    }
+
+    /// The same access, for a purpose: commands given with it are kept under its name.
+    pub fn meaning(&self, purpose: Purpose) -> Self {
+        let caller = Arc::new(Caller { purpose: Some(purpose), ..Caller::clone(&self.caller) });
         Self { database: self.database.clone(), caller, permission: PhantomData }
     }
 

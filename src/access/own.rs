@@ -74,7 +74,7 @@ pub async fn choose_zone(access: &Access<Oneself>, name: &str) -> Result<()> {
     };
     user::Entity::update_many().set(row).filter(user::Column::Id.eq(user.id)).exec(&transaction).await?;
     let versions = (Some(user.version), Some(version));
-    let subject = Subject { resource: "users", id: user.id, command: "change", versions, reason: None };
+    let subject = Subject { resource: "users", id: user.id, command: "choose_zone", versions, reason: None };
     record(&transaction, access.caller(), subject, json!({ "time_zone": [user.time_zone, name] })).await?;
     Ok(transaction.commit().await?)
 }

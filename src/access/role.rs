@@ -66,6 +66,8 @@ impl Resource for Entity {
     const NAME: &'static str = "roles";
     const SINGULAR: &'static str = "role";
     const LISTING: Listing = ROLES;
+    /// Passwords and what people hold do not come back with the past.
+    const REMEMBERED: bool = false;
     const NESTED: Option<&'static str> = Some("permissions");
 
     type Record = Role;

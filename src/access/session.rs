@@ -333,6 +333,7 @@ impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let mut session = columns(record)?;
         session.created_at = Set(now());
+        session.seen_at = Set(Some(now()));
         let transaction = self.database.write().await.map_err(backend)?;
         Entity::insert(session).exec_without_returning(&transaction).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)

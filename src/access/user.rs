@@ -18,9 +18,9 @@ use crate::base::listing::Listing;
 use crate::base::record::Row;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result, fold};
-use crate::history::entity::{Subject, record};
+use crate::history::entity::{self as history, Subject, record};
 use crate::server::database::Database;
-use crate::server::record::{Add, Change, Described, Resource, Stored, View, searchable};
+use crate::server::record::{Add, Change, Described, Resource, Stored, View, past, searchable};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -115,6 +115,8 @@ impl Resource for Entity {
     const NAME: &'static str = "users";
     const SINGULAR: &'static str = "user";
     const LISTING: Listing = USERS;
+    /// Passwords and what people hold do not come back with the past.
+    const REMEMBERED: bool = false;
     const NESTED: Option<&'static str> = Some("roles");
 
     type Record = User;
@@ -191,6 +193,19 @@ impl Resource for Entity {
             grants::some_administrator(transaction).await?;
         }
         Ok(())
+    }
+
+    /// What was done to an account beside its values, such as choosing a password, has no way back.
+    async fn undo_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        event: &history::Model,
+        version: i64,
+    ) -> Result<Option<i64>> {
+        if matches!(event.command.as_str(), "create" | "change" | "delete") {
+            return past::undo::<Self>(transaction, access, event, version).await;
+        }
+        Err(Error::new(Code::Conflict, "This is about somebody's way in, and cannot be undone."))
     }
 
     fn described() -> Described {

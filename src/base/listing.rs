@@ -18,7 +18,7 @@ pub const MAX_PAGE_SIZE: u32 = 200;
 const MAX_SEARCH: usize = 200;
 
 /// The most values of an `__in` filter.
-const MAX_VALUES: usize = 100;
+const MAX_VALUES: usize = 1_000;
 
 /// What a resource's list can do.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,8 @@ pub struct Listing {
     pub summed: Option<&'static str>,
     /// What rows can carry along on request: `expand=items`.
     pub expands: Option<&'static str>,
+    /// Fields of text whose values are few, so that rows are counted by them.
+    pub facets: &'static [&'static str],
 }
 
 /// A way from a row to the record it refers to.
@@ -84,6 +86,7 @@ impl Listing {
             tabs: None,
             summed: None,
             expands: None,
+            facets: &[],
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::error::Blocker;
 use super::time::Moment;
 
 /// The editable values of a resource together with what the house keeps about them.
@@ -40,4 +41,13 @@ impl Row {
     pub fn is(&self, name: &str) -> bool {
         self.values.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
+}
+
+/// What a delete would take along, and what stands in its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenAlong {
+    /// What goes with the record.
+    pub goes: Vec<Blocker>,
+    /// What needs the record, so that it stays.
+    pub blockers: Vec<Blocker>,
 }

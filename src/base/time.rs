@@ -33,6 +33,11 @@ impl Moment {
         &self.0
     }
 
+    /// The moment that a text is.
+    pub fn written(text: &str) -> Option<Self> {
+        Self::is_written(text).then(|| Self(text.to_owned()))
+    }
+
     /// Whether a text is a moment of RFC 3339, as scripts write it: `2026-11-24T14:02:01Z`, with or without fractions of a
     /// second, in UTC or at an offset.
     pub fn is_written(text: &str) -> bool {

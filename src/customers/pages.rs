@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::rpc::{create_customer, delete_customer, list_customers, new_customer, read_customer, update_customer};
+use super::rpc::{
+    create_customer, customer_taken_along, delete_customer, list_customers, new_customer, read_customer,
+    update_customer,
+};
 use super::{CustomerId, LISTING};
 use crate::ui::page::ActiveBadge;
 use crate::ui::records::{Calls, Pages, RecordCalls};
@@ -44,6 +47,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_customers(query)),
         delete: |id, version| Box::pin(delete_customer(CustomerId(id), version)),
+        taken_along: |id| Box::pin(customer_taken_along(CustomerId(id))),
         record: Some(RecordCalls {
             read: |id, within| Box::pin(read_customer(CustomerId(id), within)),
             new: || Box::pin(new_customer()),

@@ -8,7 +8,7 @@ use super::CustomerId;
 use super::entity::Entity;
 use crate::base::form::Typed;
 use crate::base::listing::Page;
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 use crate::history::Detail;
 #[cfg(feature = "ssr")]
@@ -48,4 +48,10 @@ pub async fn update_customer(id: CustomerId, version: i64, form: Typed) -> Resul
 #[server(prefix = "/-", endpoint = "customers/delete")]
 pub async fn delete_customer(id: CustomerId, version: i64) -> Result<(), Error> {
     calls::delete::<Entity>(id.0, version).await
+}
+
+/// What deleting a customer would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "customers/taken-along", input = GetUrl)]
+pub async fn customer_taken_along(id: CustomerId) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id.0).await
 }

@@ -4,8 +4,8 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 
-use super::Event;
-use crate::access::gate::{Actor, Caller};
+use super::{Event, SHOWN};
+use crate::access::gate::{Actor, Caller, Permission};
 use crate::base::Result;
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
@@ -28,6 +28,9 @@ pub struct Model {
     pub version_before: Option<i64>,
     pub version_after: Option<i64>,
     pub changes: Json,
+    /// In the order of commits, from 1; given soon after the commit, together with the hash (see [`super::chain`]).
+    pub place: Option<i64>,
+    pub hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -35,8 +38,15 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many events a detail page shows.
-const SHOWN: u64 = 100;
+/// The permission `history.view`.
+#[derive(Debug)]
+pub struct View;
+
+impl Permission for View {
+    fn code() -> String {
+        "history.view".into()
+    }
+}
 
 /// What a command was done to.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +70,21 @@ pub async fn record(
     subject: Subject<'_>,
     changes: Json,
 ) -> Result<()> {
-    Entity::insert(row(caller, subject, changes)).exec_without_returning(transaction).await?;
+    record_at(transaction, caller, subject, changes, now()).await
+}
+
+/// The same for a command that keeps its moment with the record too.
+///
+/// # Errors
+/// When it cannot be written; the command must fail with it.
+pub async fn record_at(
+    transaction: &DatabaseTransaction,
+    caller: &Caller,
+    subject: Subject<'_>,
+    changes: Json,
+    at: Timestamp,
+) -> Result<()> {
+    Entity::insert(row(caller, subject, changes, at)).exec_without_returning(transaction).await?;
     Ok(())
 }
 
@@ -84,7 +108,10 @@ pub async fn record_all(transaction: &DatabaseTransaction, events: Vec<ActiveMod
 }
 
 /// The event of a command as a row, for those who write many at once.
-pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json) -> ActiveModel {
+pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json, at: Timestamp) -> ActiveModel {
+    let purpose = caller.purpose.as_ref();
+    let command = purpose.map_or(subject.command, |purpose| purpose.command);
+    let reason = purpose.map_or(subject.reason, |purpose| Some(purpose.reason.as_str()));
     let (actor_kind, actor_id, actor_name) = match &caller.actor {
         Actor::Anonymous => ("anonymous", None, "Anonymous"),
         Actor::User { id, name, .. } => ("user", Some(*id), name.as_str()),
@@ -92,7 +119,7 @@ pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json) -> ActiveModel 
         Actor::System => ("system", None, "Kontor"),
     };
     ActiveModel {
-        at: Set(now()),
+        at: Set(at),
         actor_kind: Set(actor_kind.into()),
         actor_id: Set(actor_id),
         actor_name: Set(actor_name.into()),
@@ -100,8 +127,8 @@ pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json) -> ActiveModel 
         request_id: Set(caller.request_id.clone()),
         resource: Set(subject.resource.into()),
         record_id: Set(subject.id),
-        command: Set(subject.command.into()),
-        reason: Set(subject.reason.map(str::to_owned)),
+        command: Set(command.into()),
+        reason: Set(reason.map(str::to_owned)),
         version_before: Set(subject.versions.0),
         version_after: Set(subject.versions.1),
         changes: Set(changes),
@@ -130,14 +157,28 @@ pub fn difference(before: Option<&Map<String, Value>>, after: Option<&Map<String
 /// # Errors
 /// When the database does not answer.
 pub async fn of(db: &impl ConnectionTrait, resource: &str, id: i64) -> Result<Vec<Event>> {
-    let events = Entity::find()
-        .filter(Column::Resource.eq(resource))
-        .filter(Column::RecordId.eq(id))
-        .order_by_desc(Column::Id)
-        .limit(SHOWN)
-        .all(db)
-        .await?;
-    Ok(events.into_iter().map(Event::from).collect())
+    before(db, resource, id, i64::MAX).await
+}
+
+/// The latest events of a record before one of them, the newest first. One statement, as fast at any depth.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn before(db: &impl ConnectionTrait, resource: &str, id: i64, event: i64) -> Result<Vec<Event>> {
+    let events = told(resource, id).filter(Column::Id.lt(event)).order_by_desc(Column::Id).limit(SHOWN as u64);
+    Ok(events.all(db).await?.into_iter().map(Event::from).collect())
+}
+
+/// Everything that happened to a record, the oldest first. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn all(db: &impl ConnectionTrait, resource: &str, id: i64) -> Result<Vec<Model>> {
+    Ok(told(resource, id).order_by_asc(Column::Id).all(db).await?)
+}
+
+fn told(resource: &str, id: i64) -> Select<Entity> {
+    Entity::find().filter(Column::Resource.eq(resource)).filter(Column::RecordId.eq(id))
 }
 
 impl From<Model> for Event {

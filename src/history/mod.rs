@@ -5,9 +5,22 @@ use serde_json::{Map, Value};
 
 use crate::base::time::Moment;
 
+/// The proof that no event was altered.
+#[cfg(feature = "ssr")]
+pub mod chain;
 /// The event log.
 #[cfg(feature = "ssr")]
 pub mod entity;
+/// Records as they were.
+#[cfg(feature = "ssr")]
+pub mod past;
+
+/// The permission to see what everybody did, and to prove that nothing of it was altered.
+#[cfg(feature = "ssr")]
+pub use entity::View;
+
+/// What the pages ask the server.
+pub mod rpc;
 
 /// One command as it happened to one record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +41,34 @@ pub struct Event {
     /// Field name to `[before, after]`.
     pub changes: Map<String, Value>,
 }
+
+/// A record as it was just after one of its events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Was {
+    pub event: Event,
+    /// As the API writes the record.
+    pub values: Map<String, Value>,
+}
+
+/// What the page about a record's history shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// What people call the record.
+    pub title: String,
+    /// The version it is at; absent when it was deleted.
+    pub version: Option<i64>,
+    /// Some of its events, the latest first.
+    pub events: Vec<Event>,
+    /// As it was.
+    pub at: Option<Was>,
+    /// What that is compared with.
+    pub with: Option<Was>,
+    /// Field name to `[at, with]`.
+    pub changes: Map<String, Value>,
+}
+
+/// How many events are shown at once.
+pub const SHOWN: usize = 50;
 
 /// A record together with what happened to it, the latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use crate::base::form::Typed;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::server::database::Database;
+use crate::server::web::done;
 
 /// How long an upload waits.
 const KEPT: TimeDelta = TimeDelta::days(1);
@@ -152,6 +153,9 @@ pub async fn carry_out(access: &Access<Import>, id: &str) -> Result<()> {
     let mut report = run::run(access, &files, &mapping, Mode::Write, &Watch::new(&|_, _| ())).await?;
     report.list_at_most(KEPT_PROBLEMS);
     let is_done = report.is_clean();
+    if is_done && report.counts.iter().any(|(_, counts)| counts.created + counts.changed > 0) {
+        done("Imported");
+    }
     put(access, id, ActiveModel { report: Set(Some(written(&report)?)), is_done: Set(is_done), ..Default::default() })
         .await
 }

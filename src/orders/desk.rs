@@ -3,7 +3,7 @@
 use sea_orm::DatabaseTransaction;
 
 use super::entity::{self, Act, Entity, Place, Wish};
-use super::{ItemInput, Order, OrderInput, Sheet, item};
+use super::{Command, ItemInput, Order, OrderInput, Sheet, item};
 use crate::access::gate::Access;
 use crate::base::date::Date;
 use crate::base::form::{Input, Typed, suggested};
@@ -14,7 +14,7 @@ use crate::history::{Detail, entity as history};
 use crate::products::entity as products;
 use crate::server::calls::neighbours;
 use crate::server::record::{self, Add, Change, Expected, OnceKey, Resource, Stored, View, made_before};
-use crate::server::web::{access, go};
+use crate::server::web::{access, done, go};
 
 /// How many hits are offered while somebody types.
 const HITS: u64 = 8;
@@ -51,11 +51,15 @@ pub async fn create(once: &str, then: Option<&str>, form: &Typed) -> Result<i64>
     let placing = placing(&access, then)?;
     let (input, once) = (form_input(&access, form).await?, OnceKey::parse(once)?);
     let Some(placing) = placing else {
-        return Ok(led_to(Entity::create(&access, input, Some(once)).await?.id.0));
+        let order = Entity::create(&access, input, Some(once)).await?;
+        done("Created");
+        return Ok(led_to(order.id.0));
     };
     let transaction = access.write().await?;
     let order = create_placed(&transaction, &access, &placing, input, &once).await;
-    Ok(led_to(record::committed::<Entity>(transaction, &access, order, Some(&once)).await?.id.0))
+    let order = record::committed::<Entity>(transaction, &access, order, Some(&once)).await?;
+    done("Placed");
+    Ok(led_to(order.id.0))
 }
 
 async fn create_placed(
@@ -87,7 +91,11 @@ pub async fn update(id: i64, version: i64, then: Option<&str>, form: &Typed) -> 
         let expected = Expected::Version(order.version);
         Entity::act_in::<Place, _>(&transaction, &placing, id, expected, Wish::default()).await?;
     }
+    let saved = order.version > version || then.is_some_and(|then| !then.is_empty());
     transaction.commit().await?;
+    if saved {
+        done("Saved");
+    }
     Ok(led_to(id))
 }
 
@@ -98,6 +106,12 @@ pub async fn update(id: i64, version: i64, then: Option<&str>, form: &Typed) -> 
 pub async fn act<A: Act>(id: i64, version: i64, reason: Option<String>) -> Result<i64> {
     let access: Access<A> = access().await?;
     Entity::act(&access, id, Expected::Version(version), Wish { reason, dry_run: false }).await?;
+    match A::COMMAND {
+        Command::Place => done("Placed"),
+        Command::Reopen => done("Reopened"),
+        // What was shipped or cancelled stays so.
+        _ => {}
+    }
     Ok(led_to(id))
 }
 

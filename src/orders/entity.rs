@@ -11,6 +11,7 @@ use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransacti
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
+use super::past::{self, difference, recorded, removed};
 use super::status::{Credit, Refusal, Situation};
 use super::{Command, Header, Item, LISTING, Order, OrderId, OrderInput, Outcome, Sheet, Status};
 use crate::access::gate::{Access, Caller, Permission};
@@ -24,10 +25,11 @@ use crate::base::time::stored::{Day, Timestamp, now, today};
 use crate::base::{Error, Result, fold};
 use crate::customers::entity as customer;
 use crate::history::entity::{self as history, Subject};
+use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::record::{
-    self, Add, Change, Delete, Described, Expected, OnceKey, Renamed, Resource, Stored, View, demand_version,
-    made_before, searchable, series,
+    self, Add, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
+    demand_version, made_before, searchable, series,
 };
 
 integer_column!(OrderId);
@@ -153,7 +155,7 @@ impl Order {
         values
     }
 
-    fn check(&self, expected: Expected) -> Result<()> {
+    pub(super) fn check(&self, expected: Expected) -> Result<()> {
         match expected {
             Expected::Version(version) if version != self.version => Err(Error::stale(self.version, self.compared())),
             _ => Ok(()),
@@ -166,6 +168,8 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "order";
     const LISTING: Listing = LISTING;
     const NESTED: Option<&'static str> = Some("items");
+    const COMMANDS: &'static [RecordCommand] =
+        &[command(Command::Place), command(Command::Ship), command(Command::Reopen), command(Command::Cancel)];
 
     type Record = Order;
     type Input = OrderInput;
@@ -176,6 +180,25 @@ impl Resource for Entity {
 
     fn fill(row: &mut ActiveModel, input: &OrderInput) {
         row.set_header(&input.header);
+    }
+
+    async fn command_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        command: &'static RecordCommand,
+        id: i64,
+        reason: Option<String>,
+    ) -> Result<()> {
+        let wish = Wish { reason, dry_run: false };
+        match Command::ALL.into_iter().find(|known| known.name() == command.name) {
+            Some(Command::Place) => give::<Place>(transaction, access, id, wish).await,
+            Some(Command::Ship) => give::<Ship>(transaction, access, id, wish).await,
+            Some(Command::Reopen) => give::<Reopen>(transaction, access, id, wish).await,
+            Some(Command::Cancel) => give::<Cancel>(transaction, access, id, wish).await,
+            Some(Command::Change | Command::Delete) | None => {
+                Err(Error::internal(format!("{} is no command of orders", command.name)))
+            }
+        }
     }
 
     fn narrowed(filter: &str, value: &str) -> Option<Condition> {
@@ -285,11 +308,40 @@ impl Resource for Entity {
         let before = locked(transaction, id).await?;
         before.check(expected)?;
         allowed(&before, &before.settled(access.caller()), Command::Delete)?;
-        Self::delete_by_id(before.id).exec(transaction).await?;
-        let versions = (Some(before.version), None);
-        let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
-        history::record(transaction, access.caller(), subject, difference(Some(&before), None)).await?;
+        removed(transaction, access, &before).await?;
         Ok(before)
+    }
+
+    fn remembered(past: &Past) -> Result<Order> {
+        past::remembered(past)
+    }
+
+    async fn set_back_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        id: i64,
+        expected: Expected,
+        past: &Past,
+    ) -> Result<Order> {
+        past::set_back(transaction, access, id, expected, past).await
+    }
+
+    async fn revive_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        past: &Past,
+        version: i64,
+    ) -> Result<Order> {
+        past::revive(transaction, access, past, version).await
+    }
+
+    async fn undo_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        event: &history::Model,
+        version: i64,
+    ) -> Result<Option<i64>> {
+        past::undo(transaction, access, event, version).await
     }
 }
 
@@ -338,7 +390,7 @@ impl Entity {
         let after = update(transaction, &before, row, after).await?;
         let versions = (Some(before.version), Some(after.version));
         let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
-        history::record(transaction, access.caller(), subject, difference(Some(&before), Some(&after))).await?;
+        recorded(transaction, access, subject, Some(&before), Some(&after)).await?;
         Ok(after)
     }
 
@@ -421,12 +473,10 @@ impl Entity {
         }
         row.status = Set(after.status.name().into());
         let after = update(transaction, &before, row, after).await?;
-        let changes = difference(Some(&before), Some(&after));
         let versions = (Some(before.version), Some(after.version));
         let subject =
             Subject { resource: Self::NAME, id, command: A::COMMAND.name(), versions, reason: reason.as_deref() };
-        history::record(transaction, access.caller(), subject, changes.clone()).await?;
-        let changes = if let Json::Object(changes) = changes { changes } else { Map::new() };
+        let changes = recorded(transaction, access, subject, Some(&before), Some(&after)).await?;
         Ok(Outcome { dry_run: wish.dry_run, changes, order: after })
     }
 
@@ -440,6 +490,22 @@ impl Entity {
         let (actions, inactive) = (situation.settled.actions(), situation.settled.inactive_products.clone());
         Ok(Sheet { order, actions, inactive })
     }
+}
+
+const fn command(command: Command) -> RecordCommand {
+    let needs_reason = matches!(command, Command::Cancel);
+    RecordCommand { name: command.name(), label: command.label(), needs_reason }
+}
+
+async fn give<A: Act>(
+    transaction: &DatabaseTransaction,
+    access: &Access<View<Entity>>,
+    id: i64,
+    wish: Wish,
+) -> Result<()> {
+    let access = access.also::<A>()?;
+    demand_version(&access, Expected::Any)?;
+    Entity::act_in::<A, _>(transaction, &access, id, Expected::Any, wish).await.map(drop)
 }
 
 /// What is asked of a command.
@@ -495,7 +561,7 @@ fn reason(given: Option<&str>) -> Result<Option<String>> {
     }
 }
 
-fn allowed(order: &Order, situation: &Situation<'_>, command: Command) -> Result<()> {
+pub(super) fn allowed(order: &Order, situation: &Situation<'_>, command: Command) -> Result<()> {
     match situation.refusal(command) {
         None => Ok(()),
         Some(Refusal::Permission(code)) => Err(Error::forbidden(&code)),
@@ -509,12 +575,16 @@ fn allowed(order: &Order, situation: &Situation<'_>, command: Command) -> Result
 }
 
 /// Everything that decides about an order, and the customer it was read from.
-struct Situated<'a> {
+pub(super) struct Situated<'a> {
     customer: customer::Model,
-    settled: Situation<'a>,
+    pub(super) settled: Situation<'a>,
 }
 
-async fn situation<'a>(db: &impl ConnectionTrait, caller: &'a Caller, order: &Order) -> Result<Situated<'a>> {
+pub(super) async fn situation<'a>(
+    db: &impl ConnectionTrait,
+    caller: &'a Caller,
+    order: &Order,
+) -> Result<Situated<'a>> {
     let customer = customer::Entity::find_by_id(order.header.customer).one(db).await?;
     let customer = customer.ok_or_else(|| Error::internal("an order without its customer"))?;
     let mut settled = Situation { customer_is_active: customer.is_active, ..order.settled(caller) };
@@ -542,7 +612,7 @@ async fn open_total(db: &impl ConnectionTrait, customer: i64) -> Result<Money> {
 
 impl Order {
     /// What decides about the order by itself, without its customer and products.
-    fn settled<'a>(&self, caller: &'a Caller) -> Situation<'a> {
+    pub(super) fn settled<'a>(&self, caller: &'a Caller) -> Situation<'a> {
         Situation {
             status: self.status,
             has_number: self.number.is_some(),
@@ -594,7 +664,7 @@ impl Header {
 }
 
 impl ActiveModel {
-    fn set_header(&mut self, header: &Header) {
+    pub(super) fn set_header(&mut self, header: &Header) {
         self.customer_id = Set(header.customer);
         self.order_date = Set(header.order_date.as_ref().map_or_else(today, Day::from));
         self.required_date = Set(header.required_date.as_ref().map(Day::from));
@@ -611,7 +681,7 @@ impl ActiveModel {
     }
 
     /// The customer's name, and what a search finds the order by.
-    fn set_customer(&mut self, customer: &customer::Model, number: Option<&str>, header: &Header) {
+    pub(super) fn set_customer(&mut self, customer: &customer::Model, number: Option<&str>, header: &Header) {
         self.customer_name = Set(customer.name.clone());
         self.customer_name_key = Set(fold::fold(&customer.name));
         self.search_text = Set(searchable([
@@ -631,7 +701,7 @@ impl ActiveModel {
 }
 
 /// Writes the next version of an order that is still at the version it was read at.
-async fn update(
+pub(super) async fn update(
     transaction: &DatabaseTransaction,
     before: &Order,
     mut row: ActiveModel,
@@ -744,7 +814,7 @@ pub async fn customer_called(db: &impl ConnectionTrait, named: &str) -> Result<O
 }
 
 /// The customer an order is for; a new order, or one that changes hands, needs an active one.
-fn buyer<'a>(people: &'a People, header: &Header, before: Option<&Order>) -> Result<&'a customer::Model> {
+pub(super) fn buyer<'a>(people: &'a People, header: &Header, before: Option<&Order>) -> Result<&'a customer::Model> {
     let customer =
         people.get(&header.customer.0).ok_or_else(|| Error::field("customer", "There is no such customer."))?;
     let keeps = before.is_some_and(|before| before.header.customer == header.customer);
@@ -864,54 +934,9 @@ pub async fn insert_all<P>(
     let event = |order: &Order| {
         let versions = (None, Some(order.version));
         let subject = Subject { resource: Entity::NAME, id: order.id.0, command: "create", versions, reason: None };
-        history::row(access.caller(), subject, difference(None, Some(order)))
+        history::row(access.caller(), subject, difference(None, Some(order)), now)
     };
     let events: Vec<_> = made.iter().map(event).collect();
     history::record_all(transaction, events).await?;
     Ok(made)
-}
-
-/// What changed between two states of an order: values by name, lines by their SKU as `items[BEV-001]`.
-fn difference(before: Option<&Order>, after: Option<&Order>) -> Json {
-    let values = |order: &Order| {
-        let mut values = order.values();
-        for (name, value) in [
-            ("number", json!(order.number)),
-            ("status", json!(order.status)),
-            ("customer_name", json!(order.customer_name)),
-            ("total", json!(order.total)),
-            ("cancel_reason", json!(order.cancel_reason)),
-        ] {
-            values.insert(name.into(), value);
-        }
-        for item in order.items.iter().flatten() {
-            let line = json!({
-                "description": item.description, "quantity": item.quantity, "unit_price": item.unit_price,
-                "discount_percent": item.discount_percent, "position": item.position, "net": item.net,
-            });
-            values.insert(format!("items[{}]", item.sku), line);
-        }
-        values
-    };
-    let (before, after) = (before.map(values), after.map(values));
-    let mut changes = history::difference(before.as_ref(), after.as_ref());
-    for (name, change) in changes.as_object_mut().into_iter().flatten() {
-        if name.starts_with("items[") {
-            narrow(change);
-        }
-    }
-    changes
-}
-
-/// Keeps of a changed line only what changed.
-fn narrow(change: &mut Json) {
-    let Some([Json::Object(before), Json::Object(after)]) = change.as_array_mut().map(Vec::as_mut_slice) else {
-        return;
-    };
-    let same: Vec<_> =
-        before.iter().filter(|(name, value)| after.get(*name) == Some(value)).map(|(n, _)| n.clone()).collect();
-    for name in same {
-        before.remove(&name);
-        after.remove(&name);
-    }
 }

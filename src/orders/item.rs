@@ -22,6 +22,7 @@ use crate::base::listing::{ListQuery, Listing};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::record::Row;
 use crate::base::{Error, Result, fold};
+use crate::history::past::Past;
 use crate::products::{ProductId, entity as product};
 use crate::server::record::{
     Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Renamed, Resource, Stored, View, column,
@@ -190,6 +191,11 @@ impl Products {
     /// The same, for orders of the past: inactive products may be on them.
     pub fn of_any_state(&self) -> Cow<'_, Self> {
         if self.any_state { Cow::Borrowed(self) } else { Cow::Owned(Self { any_state: true, ..self.clone() }) }
+    }
+
+    /// Whether one of them has this id and can be ordered; one of no state is missing.
+    pub(super) fn state(&self, product: ProductId) -> Option<bool> {
+        self.by_id.get(&product.0).map(|product| product.is_active)
     }
 
     /// Whether one of them has this SKU.
@@ -366,7 +372,7 @@ fn naming(input: &ItemInput) -> &'static str {
     if input.product.is_none() && input.sku.is_some() { "sku" } else { "product" }
 }
 
-/// Makes the stored lines of an order those of `items`; new ones get their ids.
+/// Makes the stored lines of an order those of `items`; new ones get their ids, and those that come back keep theirs.
 pub(super) async fn store(transaction: &DatabaseTransaction, stored: &[Item], items: &mut [Item]) -> Result<()> {
     let before: HashMap<_, _> = stored.iter().map(|line| (line.id, line)).collect();
     let kept: std::collections::HashSet<_> = items.iter().map(|item| item.id).collect();
@@ -392,7 +398,7 @@ pub(super) async fn store(transaction: &DatabaseTransaction, stored: &[Item], it
             .to_owned();
         Entity::insert_many(rows.iter().cloned()).on_conflict(written).exec_without_returning(transaction).await?;
     }
-    insert(transaction, items.iter_mut().filter(|item| item.id.0 == 0).collect()).await
+    insert(transaction, items.iter_mut().filter(|item| !before.contains_key(&item.id)).collect()).await
 }
 
 /// Inserts new lines and puts their ids in.
@@ -542,6 +548,7 @@ impl Resource for Entity {
     const NAME: &'static str = "order-items";
     const SINGULAR: &'static str = "order item";
     const LISTING: Listing = ITEMS;
+    const PART_OF: Option<&'static str> = Some("order");
 
     type Record = Item;
     type Input = OrderItemInput;
@@ -592,6 +599,10 @@ impl Resource for Entity {
         let row = Entity::find_by_id(ItemId(id)).one(access.reader()).await?;
         let item = row.map(Item::from).ok_or_else(|| Error::not_found(Self::SINGULAR))?;
         Ok(Item { version: order.version, ..item })
+    }
+
+    fn remembered(_: &Past) -> Result<Item> {
+        Err(Error::invalid("A line is told of by the history of its order: ask for the order."))
     }
 
     async fn create_in(

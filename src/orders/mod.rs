@@ -30,6 +30,9 @@ pub mod entry;
 #[cfg(feature = "ssr")]
 pub mod item;
 pub mod pages;
+/// Orders as they were.
+#[cfg(feature = "ssr")]
+mod past;
 pub mod pricing;
 pub mod rpc;
 pub mod status;

@@ -12,8 +12,8 @@ use wasm_split_helpers::wasm_split;
 
 use super::entry::Entry;
 use super::rpc::{
-    cancel_order, delete_order, latest_orders, list_orders, new_order, place_order, read_order, reopen_order,
-    ship_order,
+    cancel_order, delete_order, latest_orders, list_orders, new_order, order_taken_along, place_order, read_order,
+    reopen_order, ship_order,
 };
 use super::{Action, Command, Item, LISTING, Order, OrderId, OrderInput, Sheet, Status};
 use crate::base::country;
@@ -31,6 +31,7 @@ use crate::ui::facts::Facts;
 use crate::ui::form::{Sender, Sending, Sent, Summary, sent_by};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
+use crate::ui::past;
 use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages};
 use crate::ui::table::{Column, Filter, use_query_text};
@@ -107,6 +108,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_orders(query)),
         delete: |id, version| Box::pin(delete_order(OrderId(id), version)),
+        taken_along: |id| Box::pin(order_taken_along(OrderId(id))),
         record: None,
     },
 };
@@ -166,6 +168,7 @@ pub fn OrderRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
             <Route path=path!(":id/cancel") view=chunk(OrderPage::Cancel) />
             <Route path=path!(":id/delete") view=chunk(OrderPage::Delete) />
             <Route path=path!(":id/print") view=chunk(OrderPage::Print) />
+            <Route path=path!(":id/history") view=past::chunk(&PAGES) />
         </ParentRoute>
     }
     .into_inner()
@@ -284,7 +287,7 @@ fn Written(detail: Detail<Sheet>) -> impl IntoView {
             <aside class="stack">
                 <Buyer order=order.clone() />
                 <Facts fields=OrderInput::FIELDS values />
-                <Timeline events fields=OrderInput::FIELDS />
+                <Timeline events fields=OrderInput::FIELDS record=PAGES.href(id.0) />
             </aside>
         </div>
     }

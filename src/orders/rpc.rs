@@ -10,7 +10,7 @@ use super::entity::Entity;
 use super::{OrderId, Sheet};
 use crate::base::form::Typed;
 use crate::base::listing::Page;
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 use crate::history::Detail;
 #[cfg(feature = "ssr")]
@@ -98,4 +98,10 @@ pub async fn resolve_products(skus: String) -> Result<Vec<Row>, Error> {
 #[server(prefix = "/-", endpoint = "orders/products", input = GetUrl)]
 pub async fn find_products(text: String) -> Result<Vec<Row>, Error> {
     desk::find::<crate::products::entity::Entity>(&text, "sku").await
+}
+
+/// What deleting an order would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "orders/taken-along", input = GetUrl)]
+pub async fn order_taken_along(id: OrderId) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id.0).await
 }

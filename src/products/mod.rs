@@ -63,5 +63,6 @@ pub const LISTING: Listing = Listing {
     ordering: &["name", "sku", "category", "price", "created_at", "updated_at"],
     default: "name",
     searched: "name, SKU, category and barcode",
+    facets: &["category"],
     ..Listing::new("/products", ProductInput::FIELDS)
 };

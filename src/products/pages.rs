@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::rpc::{create_product, delete_product, list_products, new_product, read_product, update_product};
+use super::rpc::{
+    create_product, delete_product, list_products, new_product, product_taken_along, read_product, update_product,
+};
 use super::{LISTING, ProductId};
 use crate::base::listing::ListQuery;
 use crate::base::money::grouped;
@@ -63,6 +65,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_products(query)),
         delete: |id, version| Box::pin(delete_product(ProductId(id), version)),
+        taken_along: |id| Box::pin(product_taken_along(ProductId(id))),
         record: Some(RecordCalls {
             read: |id, within| Box::pin(read_product(ProductId(id), within)),
             new: || Box::pin(new_product()),

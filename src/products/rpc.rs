@@ -8,7 +8,7 @@ use super::ProductId;
 use super::entity::Entity;
 use crate::base::form::Typed;
 use crate::base::listing::Page;
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 use crate::history::Detail;
 #[cfg(feature = "ssr")]
@@ -48,4 +48,10 @@ pub async fn update_product(id: ProductId, version: i64, form: Typed) -> Result<
 #[server(prefix = "/-", endpoint = "products/delete")]
 pub async fn delete_product(id: ProductId, version: i64) -> Result<(), Error> {
     calls::delete::<Entity>(id.0, version).await
+}
+
+/// What deleting a product would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "products/taken-along", input = GetUrl)]
+pub async fn product_taken_along(id: ProductId) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id.0).await
 }

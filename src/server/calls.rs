@@ -1,12 +1,12 @@
 //! What the server functions of every module do, over any [`Resource`].
 
 use super::record::{self, Add, Expected, OnceKey, Resource, Stored, View};
-use super::web::{access, go};
+use super::web::{access, done, go};
 use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Input, Typed};
 use crate::base::listing::{ListQuery, Page};
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::history::{Beside, Detail};
 
 /// One page of the list that `query` describes.
@@ -54,6 +54,14 @@ pub async fn neighbours<R: Resource>(access: &Access<View<R>>, id: i64, within: 
     }
 }
 
+/// What deleting a record would take along, and what stands in its way.
+///
+/// # Errors
+/// `Unauthenticated` or `Forbidden`.
+pub async fn taken_along<R: Resource>(id: i64) -> Result<TakenAlong> {
+    record::taken_along::<R>(&access().await?, &[id]).await
+}
+
 /// A one-time key for the form of a new record.
 ///
 /// # Errors
@@ -69,6 +77,7 @@ pub async fn new<R: Resource>() -> Result<String> {
 pub async fn create<R: Resource>(once: &str, form: &Typed) -> Result<i64> {
     let access = access().await?;
     let record = R::create(&access, R::Input::typed(form)?, Some(OnceKey::parse(once)?)).await?;
+    done("Created");
     Ok(led_to::<R>(record.id()))
 }
 
@@ -80,6 +89,9 @@ pub async fn update<R: Resource>(id: i64, version: i64, form: &Typed) -> Result<
     let access = access().await?;
     let input = R::Input::typed(form)?;
     let record = R::change(&access, id, Expected::Version(version), |_| Ok(input)).await?;
+    if record.version() > version {
+        done("Saved");
+    }
     Ok(led_to::<R>(record.id()))
 }
 
@@ -89,6 +101,7 @@ pub async fn update<R: Resource>(id: i64, version: i64, form: &Typed) -> Result<
 /// Those of [`Resource::remove`].
 pub async fn delete<R: Resource>(id: i64, version: i64) -> Result<()> {
     R::remove(&access().await?, id, Expected::Version(version)).await?;
+    done("Deleted");
     go(R::LISTING.path);
     Ok(())
 }

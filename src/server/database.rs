@@ -22,7 +22,7 @@ const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 /// How long a request waits for a connection, and a writer of another process for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Rows that refer to a record and stand in the way of deleting it.
+/// Rows that refer to a record: they go with it, or stand in the way of deleting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference {
     /// The resource they refer to.
@@ -33,8 +33,18 @@ pub struct Reference {
     pub counted: &'static str,
     /// What is counted, as people call it.
     pub resource: &'static str,
-    /// The page that lists them, up to the id.
+    /// The page that lists them, up to the id; blank where there is none.
     pub href: &'static str,
+    /// Whether they go with the record.
+    pub cascades: bool,
+}
+
+/// Connections to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    pub open: u32,
+    /// Of these, those that nobody uses.
+    pub idle: usize,
 }
 
 /// A handle to the database; cheap to clone.
@@ -103,7 +113,7 @@ impl Database {
         Self { references: &[], currency: Arc::from("EUR"), catalogue: &NOTHING, reader, writer, statements }
     }
 
-    /// The same database, with what stands in the way of deleting its records and the company's currency (ISO 4217).
+    /// The same database, with what refers to its records and the company's currency (ISO 4217).
     pub fn knowing(self, references: &'static [Reference], currency: &str) -> Self {
         Self { references, currency: Arc::from(currency), ..self }
     }
@@ -123,7 +133,7 @@ impl Database {
         Arc::clone(&self.currency)
     }
 
-    /// What stands in the way of deleting records.
+    /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
         self.references
     }
@@ -220,6 +230,27 @@ impl Database {
     /// `Unavailable` when it does not.
     pub async fn ping(&self) -> Result<()> {
         Ok(self.reader.execute_unprepared("SELECT 1").await.map(drop)?)
+    }
+
+    /// The connections that are open now.
+    pub fn connections(&self) -> Connections {
+        let of = |pool: &DatabaseConnection| match pool.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = pool.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = pool.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        let (open, idle) = of(&self.reader);
+        // PostgreSQL has one pool for reading and writing.
+        let (more, more_idle) = match self.reader.get_database_backend() {
+            DbBackend::Postgres => (0, 0),
+            _ => of(&self.writer),
+        };
+        Connections { open: open + more, idle: idle + more_idle }
     }
 
     /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.

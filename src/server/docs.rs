@@ -80,6 +80,12 @@ const CONVENTIONS: &[(&str, &str)] = &[
          <code>after</code> set to <code>last</code>, and you miss none.",
     ),
     (
+        "What was",
+        "<code>?as_of=2026-11-24T14:02:01Z</code> reads a record as it was at that moment. <code>POST …/restore/</code> makes it so again, and \
+         brings back what was deleted. <code>POST /api/changes/{request_id}/undo/</code> undoes everything that one request did, as long as \
+         nothing depends on it; the id is in <code>X-Request-Id</code> of the answer and in the events.",
+    ),
+    (
         "Limits",
         "<code>RateLimit-Policy</code> says how many requests may come at once and how long they take to fill up again, <code>RateLimit</code> \
          what is left. Over it, 429 says in <code>Retry-After</code> how long to wait.",

@@ -75,7 +75,7 @@ pub fn sparse(record: &impl serde::Serialize, names: &[impl AsRef<str>]) -> Resu
 
 /// A value as a spreadsheet shows it. A text that a spreadsheet would take for a formula gets an apostrophe in front, which
 /// the import takes off again.
-fn cell(value: Option<&Value>) -> String {
+pub fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => guarded(text),
@@ -91,7 +91,7 @@ fn guarded(text: &str) -> String {
 }
 
 /// A line of CSV (RFC 4180).
-fn line(cells: impl Iterator<Item = String>) -> Vec<u8> {
+pub fn line(cells: impl Iterator<Item = String>) -> Vec<u8> {
     let cells: Vec<_> = cells
         .map(|cell| {
             let quoted = cell.contains([',', '"', '\n', '\r']) || cell.trim() != cell;

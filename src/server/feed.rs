@@ -6,10 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, sea_query,
-};
-use sea_query::{Alias, Expr, ExprTrait, Order};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -22,6 +19,7 @@ use crate::base::form::nearest;
 use crate::base::time::Moment;
 use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result};
+use crate::history::chain;
 use crate::history::entity::{Column, Entity};
 
 /// The longest a request waits for an event, in seconds.
@@ -31,10 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Events of one answer when nothing is said, and at most.
 const PAGE: u64 = 100;
 const MAX_PAGE: u64 = 1_000;
-/// How many events get their place at once.
-const PLACED: u32 = 10_000;
-/// The lock under which places are handed out on PostgreSQL: `events` in ASCII.
-const PLACES: i64 = 0x6576_656e_7473;
 
 /// A resource whose events can be followed.
 #[derive(Debug, Clone)]
@@ -178,47 +172,18 @@ pub async fn events(
 }
 
 async fn read(database: &Database, asked: &Asked, resources: &[&'static str]) -> Result<Vec<Told>> {
-    let reader = database.reader();
-    let place = if reader.get_database_backend() == DbBackend::Postgres {
-        place_events(database).await?;
-        Expr::col((Entity, Alias::new("place")))
-    } else {
-        Expr::col((Entity, Column::Id))
-    };
+    if let Err(error) = chain::seal(database).await {
+        tracing::error!(
+            error = error.internal.as_deref(),
+            "events could not be sealed; those that are sealed are told"
+        );
+    }
     let select = Entity::find()
-        .expr_as(place.clone(), "place")
-        .filter(place.clone().gt(asked.after))
-        .filter(Expr::col((Entity, Column::Resource)).is_in(resources.iter().copied()))
-        .order_by(place, Order::Asc)
+        .filter(Column::Place.gt(asked.after))
+        .filter(Column::Resource.is_in(resources.iter().copied()))
+        .order_by_asc(Column::Place)
         .limit(asked.page_size);
-    Ok(select.into_model::<Row>().all(reader).await?.into_iter().map(Told::from).collect())
-}
-
-/// Gives every event that was committed its place, after all that have one. Whoever commits later comes later.
-async fn place_events(database: &Database) -> Result<()> {
-    let unplaced = database.reader().query_one_raw(sea_orm::Statement::from_string(
-        DbBackend::Postgres,
-        "SELECT 1 FROM events WHERE place IS NULL LIMIT 1",
-    ));
-    if unplaced.await?.is_none() {
-        return Ok(());
-    }
-    loop {
-        let transaction = database.write().await?;
-        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({PLACES})")).await?;
-        let placed = transaction
-            .execute_unprepared(&format!(
-                "UPDATE events SET place = placed.place FROM ( \
-                   SELECT id, (SELECT COALESCE(MAX(place), 0) FROM events) + ROW_NUMBER() OVER (ORDER BY id) AS place \
-                   FROM events WHERE place IS NULL ORDER BY id LIMIT {PLACED} \
-                 ) AS placed WHERE events.id = placed.id"
-            ))
-            .await?;
-        transaction.commit().await?;
-        if placed.rows_affected() < u64::from(PLACED) {
-            return Ok(());
-        }
-    }
+    Ok(select.into_model::<Row>().all(database.reader()).await?.into_iter().map(Told::from).collect())
 }
 
 /// The description of the operation, and of what it answers with.

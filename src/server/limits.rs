@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
@@ -43,7 +44,10 @@ type Buckets = RateLimiter<Who, DefaultKeyedStateStore<Who>, DefaultClock, State
 
 /// The buckets of everybody who asked lately.
 #[derive(Debug)]
-pub struct Limits {
+pub struct Limits(RwLock<Rule>);
+
+#[derive(Debug)]
+struct Rule {
     buckets: Option<Buckets>,
     burst: u32,
     /// Seconds in which an empty bucket fills.
@@ -75,9 +79,8 @@ impl Standing {
     }
 }
 
-impl Limits {
-    /// Allows `burst` requests at once, and `rate` a second over time; without a rate, any number.
-    pub fn new(rate: Option<NonZeroU32>, burst: NonZeroU32) -> Self {
+impl Rule {
+    fn new(rate: Option<NonZeroU32>, burst: NonZeroU32) -> Self {
         let buckets = rate.map(|rate| {
             RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
                 .with_middleware::<StateInformationMiddleware>()
@@ -85,17 +88,34 @@ impl Limits {
         let window = rate.map_or(0, |rate| burst.get().div_ceil(rate.get()));
         Self { buckets, burst: burst.get(), window }
     }
+}
+
+impl Limits {
+    /// Allows `burst` requests at once, and `rate` a second over time; without a rate, any number.
+    pub fn new(rate: Option<NonZeroU32>, burst: NonZeroU32) -> Self {
+        Self(RwLock::new(Rule::new(rate, burst)))
+    }
+
+    /// The same with other numbers: all buckets are full again.
+    pub fn set(&self, rate: Option<NonZeroU32>, burst: NonZeroU32) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Rule::new(rate, burst);
+    }
+
+    fn rule(&self) -> RwLockReadGuard<'_, Rule> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// Counts one request.
     ///
     /// # Errors
     /// `TooManyRequests` with the seconds to wait.
     pub fn count(&self, who: &Who) -> Result<Option<Standing>> {
-        let Some(buckets) = &self.buckets else { return Ok(None) };
+        let rule = self.rule();
+        let Some(buckets) = &rule.buckets else { return Ok(None) };
         match buckets.check_key(who) {
             Ok(state) => {
                 let left = state.remaining_burst_capacity();
-                Ok(Some(Standing { burst: self.burst, window: self.window, left }))
+                Ok(Some(Standing { burst: rule.burst, window: rule.window, left }))
             }
             Err(wait) => {
                 let seconds = wait.wait_time_from(DefaultClock::default().now()).as_secs();
@@ -110,12 +130,13 @@ impl Limits {
 
     /// What a caller has left who was just refused.
     pub fn empty(&self) -> Option<Standing> {
-        self.buckets.as_ref().map(|_| Standing { burst: self.burst, window: self.window, left: 0 })
+        let rule = self.rule();
+        rule.buckets.as_ref().map(|_| Standing { burst: rule.burst, window: rule.window, left: 0 })
     }
 
     /// Forgets callers whose buckets are full again.
     pub fn sweep(&self) {
-        if let Some(buckets) = &self.buckets {
+        if let Some(buckets) = &self.rule().buckets {
             buckets.retain_recent();
         }
     }

@@ -8,8 +8,12 @@ pub mod docs;
 pub mod export;
 pub mod feed;
 pub mod idempotency;
+pub mod kinds;
 pub mod limits;
+pub mod live;
+pub mod managed;
 pub mod openapi;
+pub mod pasts;
 pub mod progress;
 pub mod record;
 pub mod rest;
@@ -21,6 +25,7 @@ pub mod web;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRef, Request};
 use axum::response::Response;
@@ -30,7 +35,10 @@ use serde_json::Value;
 use crate::access::throttle::Throttle;
 use database::Database;
 use idempotency::InFlight;
+use kinds::Kind;
 use limits::Limits;
+use live::Live;
+use managed::Managed;
 use settings::Settings;
 use site::Site;
 use tokio_util::task::LocalPoolHandle;
@@ -39,7 +47,12 @@ use tokio_util::task::LocalPoolHandle;
 #[derive(Debug, Clone)]
 pub struct AppState {
     pub database: Database,
+    /// When the server was set up.
+    pub started: Instant,
+    /// As they were when the server started.
     pub settings: Arc<Settings>,
+    /// As they are now.
+    pub live: Arc<Live>,
     pub throttle: Arc<Throttle>,
     pub limits: Arc<Limits>,
     /// Requests that carry an `Idempotency-Key`.
@@ -47,14 +60,23 @@ pub struct AppState {
     pub site: Arc<Site>,
     /// The OpenAPI document.
     pub document: Arc<Value>,
+    /// Every kind of record.
+    pub kinds: Arc<[Kind]>,
     /// What anybody may do over the API when `anonymous_api_read` is on.
     pub readable: Arc<[String]>,
+    /// The resources, for what serves every kind of record alike.
+    pub managed: Arc<[Managed]>,
     pub leptos: LeptosOptions,
     /// The threads that draw pages, each page on one.
     pub renderers: LocalPoolHandle,
     /// Draws a document outside of the pages' routes.
     pub render: Render,
+    /// Fills an empty database with a company to try things on.
+    pub demo: Demo,
 }
+
+/// Fills a database.
+pub type Demo = fn(Database) -> Pin<Box<dyn Future<Output = crate::base::Result<()>> + Send>>;
 
 /// Answers a request with a whole document.
 pub type Render = fn(AppState, Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;

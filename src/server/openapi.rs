@@ -78,7 +78,12 @@ impl Document {
         );
         let mut read = operation("read", "view", format!("Read {one}"));
         read["parameters"] = json!([header("If-None-Match", "Answers 304 when this is the current `ETag`.")]);
-        read["responses"] = responses_with(answered("200", "As it is stored."), &[401, 403, 404]);
+        if let (true, Some(parameters)) = (R::REMEMBERED, read["parameters"].as_array_mut()) {
+            parameters.push(super::rest::past::as_of_parameter());
+            let (path, restore) = super::rest::past::restoring::<R>(&schema);
+            self.paths.insert(path, restore);
+        }
+        read["responses"] = responses_with(answered("200", "As it is stored."), &[400, 401, 403, 404, 409]);
         read["responses"]["304"] = json!({ "description": "Not changed since." });
         let mut create = write(
             operation("create", "add", format!("Create {one}")),
@@ -133,6 +138,8 @@ impl Document {
         events["get"]["responses"] = responses_with(described, &[400, 401, 403]);
         let mut paths = self.paths.clone();
         paths.insert("/api/events/".into(), events);
+        let (path, undo) = super::rest::past::undoing();
+        paths.insert(path, undo);
         let mut schemas = self.schemas.clone();
         schemas.insert("Problem".into(), problem_schema());
         json!({
@@ -189,7 +196,7 @@ fn record_response(schema: &str, said: &str) -> Value {
 /// What any operation may be refused with: a form of answer that is not written, too many requests, no free writer.
 const ALWAYS: [u16; 3] = [406, 429, 503];
 
-fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
+pub(super) fn responses_with(mut responses: Value, refused: &[u16]) -> Value {
     for status in refused.iter().chain(&ALWAYS) {
         responses[status.to_string()] = json!({ "$ref": "#/components/responses/Problem" });
     }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::str::FromStr;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -27,15 +28,18 @@ use crate::base::error::{Blocker, Code};
 use crate::base::form::{Field, Given, Input, Kind};
 use crate::base::listing::{Comparison, Filter, ListQuery, Listing, Page, Walk, encoded};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
-use crate::base::record::{Record, Row};
+use crate::base::record::{Record, Row, TakenAlong};
 use crate::base::time::stored::{Day, Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
+use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 
 pub mod bulk;
+pub mod facets;
 pub mod once;
+pub mod past;
 pub mod series;
 
 pub use once::OnceKey;
@@ -115,6 +119,16 @@ pub struct Described {
 /// What the client calls a nested value, such as `items.update[0]`, by what errors call it: `items[3]`.
 pub type Renamed = BTreeMap<String, String>;
 
+/// Something that can be done to a record beyond creating, changing and deleting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordCommand {
+    pub name: &'static str,
+    /// As a button says it.
+    pub label: &'static str,
+    /// Whether it needs to be said why.
+    pub needs_reason: bool,
+}
+
 /// The version a change was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -151,6 +165,12 @@ pub trait Resource:
     const LISTING: Listing;
     /// The value of the input that is a list of inputs of its own, such as an order's `items`.
     const NESTED: Option<&'static str> = None;
+    /// The reference to the record it is a part of, on whose page it is shown, such as a line's `order`.
+    const PART_OF: Option<&'static str> = None;
+    /// What can be done to a record beyond creating, changing and deleting it.
+    const COMMANDS: &'static [RecordCommand] = &[];
+    /// Whether its history tells everything about it, so that it can be shown and restored as it was.
+    const REMEMBERED: bool = Self::PART_OF.is_none();
 
     type Record: Stored;
     type Input: Input;
@@ -225,6 +245,20 @@ pub trait Resource:
         _rows: &mut [Self::Record],
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
+    }
+
+    /// Gives one of [`Resource::COMMANDS`] to a record, within a transaction.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Conflict` with the reason why it cannot be done.
+    fn command_in(
+        _transaction: &DatabaseTransaction,
+        _access: &Access<View<Self>>,
+        command: &'static RecordCommand,
+        _id: i64,
+        _reason: Option<String>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move { Err(Error::internal(format!("{} is no command of {}", command.name, Self::NAME))) }
     }
 
     /// Takes out of nested values what a client read and sends back unchanged although nobody writes it, and carries out
@@ -315,7 +349,7 @@ pub trait Resource:
             Self::admit(transaction, access, Some(&before), Some(&input)).await?;
             let mut row = <Self::ActiveModel as ActiveModelTrait>::default();
             Self::fill(&mut row, &input);
-            stamp::<Self>(&mut row, before.version() + 1)?;
+            let at = stamp::<Self>(&mut row, before.version() + 1)?;
             let rows = Self::update_many()
                 .set(row)
                 .filter(unchanged::<Self>(&before)?)
@@ -329,7 +363,7 @@ pub trait Resource:
             let versions = (Some(before.version()), Some(after.version()));
             let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
-            history::record(transaction, access.caller(), subject, changes).await?;
+            history::record_at(transaction, access.caller(), subject, changes, at).await?;
             Ok(after)
         }
     }
@@ -360,6 +394,55 @@ pub trait Resource:
             history::record(transaction, access.caller(), subject, changes).await?;
             Ok(before)
         }
+    }
+
+    /// The record that its history tells of.
+    ///
+    /// # Errors
+    /// `Conflict` when the history does not tell everything about it.
+    fn remembered(past: &Past) -> Result<Self::Record> {
+        past::remembered(past)
+    }
+
+    /// Makes a record within a transaction what it was, by the rules of a change.
+    ///
+    /// # Errors
+    /// Those of [`Resource::change_in`]; `Forbidden` without the permission to change.
+    fn set_back_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        id: i64,
+        expected: Expected,
+        past: &Past,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        past::set_back::<Self>(transaction, access, id, expected, past)
+    }
+
+    /// Brings a record that was deleted back within a transaction, under its id and as it was, by the rules of a new one.
+    ///
+    /// # Errors
+    /// Those of [`Resource::create_in`]; `Forbidden` without the permission to add.
+    fn revive_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        past: &Past,
+        version: i64,
+    ) -> impl Future<Output = Result<Self::Record>> + Send {
+        past::revive::<Self>(transaction, access, past, version)
+    }
+
+    /// Takes one event back within a transaction, if the record is at `version` (or gone, for a deletion). Answers with the
+    /// version the record is at afterwards, unless it is gone.
+    ///
+    /// # Errors
+    /// Those of the command that takes it back.
+    fn undo_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        event: &history::Model,
+        version: i64,
+    ) -> impl Future<Output = Result<Option<i64>>> + Send {
+        past::undo::<Self>(transaction, access, event, version)
     }
 
     /// Creates a record.
@@ -533,15 +616,70 @@ fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Resul
 pub struct RelatedRecords {
     /// What the caller must hold to filter by it.
     permission: String,
+    /// The page of one of them, up to the id.
+    path: &'static str,
     /// The ids of the records that a filter of theirs leaves.
     ids: fn(&str, &str) -> Result<SelectStatement>,
+    names: for<'a> fn(&'a DatabaseConnection, &'a [i64]) -> Names<'a>,
 }
+
+/// What records are called, by id.
+pub type Names<'a> = Pin<Box<dyn Future<Output = Result<HashMap<i64, String>>> + Send + 'a>>;
 
 impl RelatedRecords {
     /// To the records of `R`.
     pub fn to<R: Resource>() -> Self {
-        Self { permission: R::permission("view"), ids: ids_of::<R> }
+        let (permission, path) = (R::permission("view"), R::LISTING.path);
+        Self { permission, path, ids: ids_of::<R>, names: |db, ids| Box::pin(names_of::<R>(db, ids)) }
     }
+
+    /// The page of one of them.
+    pub fn href(&self, id: i64) -> String {
+        format!("{}/{id}", self.path)
+    }
+
+    /// What records are called; nothing for who may not see them. One statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn names<P>(&self, access: &Access<P>, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        match ids.is_empty() || !holds(&access.caller().permissions, &self.permission) {
+            true => Ok(HashMap::new()),
+            false => (self.names)(access.reader(), ids).await,
+        }
+    }
+}
+
+/// What records are called, by id. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Result<HashMap<i64, String>> {
+    let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
+}
+
+/// The ids of the first `limit` rows of a list, in its order. One statement.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery, limit: u64) -> Result<Vec<i64>> {
+    may_filter::<R>(access, query)?;
+    let ids = ordered::<R>(query)?.select_only().column(column::<R>("id")?).limit(limit);
+    Ok(ids.into_tuple().all(access.reader()).await?)
+}
+
+/// What deleting records would take along, and what stands in its way.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn taken_along<R: Resource>(access: &Access<Delete<R>>, ids: &[i64]) -> Result<TakenAlong> {
+    let references = access.references().iter().filter(|reference| reference.to == R::NAME);
+    let (goes, stays): (Vec<_>, Vec<_>) = references.copied().partition(|reference| reference.cascades);
+    Ok(TakenAlong {
+        goes: referring(access.reader(), &goes, ids).await?,
+        blockers: referring(access.reader(), &stays, ids).await?,
+    })
 }
 
 fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
@@ -707,7 +845,8 @@ fn ordered<R: Resource>(query: &ListQuery) -> Result<Select<R>> {
 /// # Errors
 /// `Conflict` with what does, how often, and where it is listed.
 async fn free<R: Resource>(db: &impl ConnectionTrait, access: &Access<Delete<R>>, id: i64) -> Result<()> {
-    let blockers = blockers(db, access.references(), R::NAME, id).await?;
+    let protecting = access.references().iter().filter(|reference| reference.to == R::NAME && !reference.cascades);
+    let blockers = referring(db, &protecting.copied().collect::<Vec<_>>(), &[id]).await?;
     if blockers.is_empty() {
         return Ok(());
     }
@@ -716,30 +855,27 @@ async fn free<R: Resource>(db: &impl ConnectionTrait, access: &Access<Delete<R>>
     Err(Error { blockers: blockers.into(), ..Error::new(Code::Conflict, detail) })
 }
 
-async fn blockers(
-    db: &impl ConnectionTrait,
-    references: &[Reference],
-    resource: &str,
-    id: i64,
-) -> Result<Vec<Blocker>> {
-    let mut blockers = Vec::new();
-    for reference in references.iter().filter(|reference| reference.to == resource) {
+/// How many records refer to these, by reference; those to which nothing refers are left out. One statement a reference.
+async fn referring(db: &impl ConnectionTrait, references: &[Reference], ids: &[i64]) -> Result<Vec<Blocker>> {
+    let mut found = Vec::new();
+    for reference in references {
         let select = Query::select()
             .expr(Func::count_distinct(Expr::col(reference.counted)))
             .from(reference.table)
-            .and_where(Expr::col(reference.column).eq(id))
+            .and_where(Expr::col(reference.column).is_in(ids.iter().copied()))
             .to_owned();
         let row = db.query_one(&select).await?;
         let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         if count > 0 {
-            blockers.push(Blocker {
-                resource: reference.resource.into(),
-                count: u64::try_from(count).unwrap_or_default(),
-                href: format!("{}{id}", reference.href),
-            });
+            let href = match ids {
+                [id] if !reference.href.is_empty() => format!("{}{id}", reference.href),
+                _ => String::new(),
+            };
+            let resource = reference.resource.into();
+            found.push(Blocker { resource, count: u64::try_from(count).unwrap_or_default(), href });
         }
     }
-    Ok(blockers)
+    Ok(found)
 }
 
 /// Connects the columns of an entity with the fields of its input that have the same name and type: a row reads as the
@@ -912,7 +1048,7 @@ async fn insert<R: Resource>(
     let versions = (None, Some(record.version()));
     let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions, reason: None };
     let changes = history::difference(None, Some(&record.values()));
-    history::record(transaction, access.caller(), subject, changes).await?;
+    history::record_at(transaction, access.caller(), subject, changes, created_at).await?;
     Ok(record)
 }
 

@@ -21,6 +21,8 @@ use super::AppState;
 use super::batch;
 use super::export::{export, sparse};
 use super::feed::{self, Followed};
+use super::kinds::Kind;
+use super::managed::Managed;
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use super::settings::Settings;
@@ -31,12 +33,17 @@ use crate::base::form::{Given, Input, unknown};
 use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result, json as written};
 
+/// What happened, over REST: records as they were, restored, and changes undone.
+pub mod past;
+
 /// The resources that are served, and their description.
 #[derive(Debug, Default)]
 pub struct Api {
     router: Router<AppState>,
     followed: Vec<Followed>,
     granted: Vec<Row>,
+    managed: Vec<Managed>,
+    kinds: Vec<Kind>,
     document: openapi::Document,
 }
 
@@ -49,8 +56,15 @@ impl Api {
         self.router = answering(self.router, &format!("{list}/bulk"), || {
             axum::routing::post(batch::bulk::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
         });
+        if R::REMEMBERED {
+            self.router = answering(self.router, &format!("{one}/restore"), || {
+                axum::routing::post(past::restore::<R>).options(|_: Access<View<R>>| allow("POST, OPTIONS"))
+            });
+        }
+        self.kinds.push(Kind::of::<R>());
         let permission = R::permission("view");
         self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
+        self.managed.push(Managed::of::<R>());
         self.document.describe::<R>();
         let codes = ACTIONS.map(|(action, _)| R::permission(action));
         if codes.iter().all(|code| code.split('.').next() == Some(R::NAME)) {
@@ -69,6 +83,16 @@ impl Api {
         self.router = self.router.merge(router);
         self.document.add(paths);
         self
+    }
+
+    /// The resources without their types, in the order they were added.
+    pub fn managed(&self) -> Arc<[Managed]> {
+        self.managed.as_slice().into()
+    }
+
+    /// What can be done with records of any kind.
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.kinds.clone()
     }
 
     /// The permissions to read everything that is served.
@@ -103,6 +127,9 @@ impl Api {
             let events =
                 || get(feed::events).options(|| allow("GET, HEAD, OPTIONS")).layer(Extension(Arc::clone(&followed)));
             let own = answering(self.router.clone(), "/events", events);
+            let own = answering(own, "/changes/{request_id}/undo", || {
+                axum::routing::post(past::undo).options(|| allow("POST, OPTIONS"))
+            });
             let router = Router::new().route(base, index.clone()()).nest(base, own);
             router.route(&format!("{base}/"), index.clone()()).route(&format!("{base}/openapi.json"), document.clone())
         };
@@ -222,8 +249,16 @@ fn accepted(headers: &HeaderMap) -> Format {
     first.filter_map(known).next().unwrap_or(Format::Json)
 }
 
-async fn read<R: Resource>(access: Access<View<R>>, id: RecordId<R>, headers: HeaderMap) -> Result<Response> {
-    let record = R::get(&access, id.get()?).await?;
+async fn read<R: Resource>(
+    access: Access<View<R>>,
+    id: RecordId<R>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response> {
+    let record = match past::as_of(query.as_deref().unwrap_or_default())? {
+        Some(at) => super::record::past::as_of::<R>(&access, id.get()?, at).await?,
+        None => R::get(&access, id.get()?).await?,
+    };
     let seen = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     let tag = tag(&record);
     if seen.split(',').map(|known| known.trim().trim_start_matches("W/")).any(|known| known == tag || known == "*") {

@@ -23,6 +23,9 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
     Setting { name, default, meaning }
 }
 
+/// What may also change while the server runs.
+pub const AT_RUN_TIME: [&str; 5] = ["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
+
 /// Everything that can be set.
 pub const SETTINGS: [Setting; 17] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
@@ -64,6 +67,9 @@ pub const SETTINGS: [Setting; 17] = [
     setting("log", "info,sea_orm_migration=warn", "What is logged, as a tracing filter such as `info,kontor=debug`."),
 ];
 
+/// Where settings were said that changed while the server ran.
+pub const DATABASE: &str = "the settings page";
+
 /// Settings that make sense together.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -86,6 +92,8 @@ pub struct Settings {
     pub rate_burst: NonZeroU32,
     pub sign_in_attempts: NonZeroU32,
     pub log: String,
+    /// What was said, and where.
+    said: Said,
 }
 
 /// A setting that makes no sense, with where it came from.
@@ -101,7 +109,7 @@ impl std::fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 /// Values by setting, each with where it was said.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Said(BTreeMap<&'static str, (String, String)>);
 
 impl Said {
@@ -210,7 +218,41 @@ impl Settings {
             rate_burst: said.number("rate_burst")?,
             sign_in_attempts: said.number("sign_in_attempts")?,
             log: said.read("log", filter, "a tracing filter such as info,kontor=debug")?,
+            said: said.clone(),
         })
+    }
+
+    /// The same settings with others that are said in the database; what was said elsewhere comes before them.
+    ///
+    /// # Errors
+    /// The first that is unknown or makes no sense.
+    pub fn with(&self, stored: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
+        let mut said = self.said.clone();
+        for (name, value) in stored.iter().filter(|(name, _)| AT_RUN_TIME.contains(&name.as_str())) {
+            if !self.said.0.contains_key(name.as_str()) {
+                said.say(name, value.clone(), DATABASE.to_owned())?;
+            }
+        }
+        Self::understand(&said)
+    }
+
+    /// Whether a setting may change while the server runs.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn changeable(&self, name: &str) -> Result<(), String> {
+        if !AT_RUN_TIME.contains(&name) {
+            return Err("This is set before the server starts.".into());
+        }
+        match self.said.0.get(name) {
+            Some((_, place)) if place != DATABASE => Err(format!("This is set by {place}.")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a setting is now, and where it was said; nothing for a default.
+    pub fn said(&self, name: &str) -> Option<(&str, &str)> {
+        self.said.0.get(name).map(|(value, place)| (value.as_str(), place.as_str()))
     }
 
     /// All settings with their defaults and meaning, as `kontor.toml` has them.

@@ -35,7 +35,7 @@ use crate::base::listing::encoded;
 use crate::base::time::zone::Zone;
 use crate::base::time::zones;
 use crate::base::{Error, Result};
-use crate::ui::context::{Announce, FailedForm, Origin, PageProblem, Revealed, SetStatus, Theme};
+use crate::ui::context::{Announce, Done, FailedForm, Origin, PageProblem, Report, Revealed, Theme};
 
 /// The pages that people reach before they signed in.
 const OPEN_PAGES: [&str; 3] = [SIGN_IN, "/sign-in/code", "/invite"];
@@ -94,6 +94,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         must_enrol: false,
         requires_version: false,
         claim: None,
+        purpose: None,
     };
     if let Some(header) = request.headers.get(AUTHORIZATION) {
         let bearer = match secret(header) {
@@ -117,7 +118,7 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         return Ok(Caller { actor, permissions, time_zone, must_enrol, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if door == Door::Api && reads && state.settings.anonymous_api_read {
+    if door == Door::Api && reads && state.live.settings().anonymous_api_read {
         return Ok(Caller { permissions: state.readable.to_vec(), ..nobody });
     }
     Ok(nobody)
@@ -264,11 +265,26 @@ pub fn set_cookie(name: &str, value: &str) {
     }
 }
 
-fn theme(headers: &HeaderMap) -> Theme {
+fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
-    let value =
-        cookies.split(';').filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == THEME_COOKIE);
-    value.map(|(_, value)| Theme::parse(value)).unwrap_or_default()
+    let mut pairs = cookies.split(';').filter_map(|cookie| cookie.trim().split_once('='));
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+fn theme(headers: &HeaderMap) -> Theme {
+    cookie(headers, THEME_COOKIE).map(Theme::parse).unwrap_or_default()
+}
+
+/// Lets the page that comes next say what was done, and offer to undo it. Its script reads this too.
+pub fn done(what: &str) {
+    let (Some(options), Some(caller)) = (use_context::<ResponseOptions>(), use_context::<Arc<Caller>>()) else {
+        return;
+    };
+    let done = Done { what: what.into(), request: caller.request_id.clone() };
+    let cookie = format!("{}={}; Path=/; Max-Age=60; SameSite=Lax", Done::COOKIE, done.written());
+    if let (true, Ok(cookie)) = (done.is_plain(), HeaderValue::from_str(&cookie)) {
+        options.append_header(axum::http::header::SET_COOKIE, cookie);
+    }
 }
 
 /// What components and server functions find in their context.
@@ -310,14 +326,22 @@ fn provide_page(state: &AppState) {
         options.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
     options.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    let told = use_context::<Parts>().and_then(|parts| Done::parse(cookie(&parts.headers, Done::COOKIE)?));
+    if let (Some(done), Ok(over)) = (told, HeaderValue::from_str(&format!("{}=; Path=/; Max-Age=0", Done::COOKIE))) {
+        provide_context(done);
+        options.append_header(axum::http::header::SET_COOKIE, over);
+    }
     let (site, headers) = (Arc::clone(&state.site), options.clone());
     provide_context(Announce::new(move |chunk| {
         for preload in site.preloads(chunk) {
             headers.append_header(LINK, preload);
         }
     }));
-    provide_context(SetStatus::new(move |status| {
-        if let Ok(status) = StatusCode::from_u16(status) {
+    provide_context(Report::new(move |error| {
+        if let Some(internal) = &error.internal {
+            tracing::error!(error = internal, "a page could not be drawn");
+        }
+        if let Ok(status) = StatusCode::from_u16(error.status()) {
             options.set_status(status);
         }
     }));

@@ -6,6 +6,9 @@ use leptos::prelude::*;
 
 use super::form::{Sender, Sending, Sent};
 use super::icon::{Icon, Shape};
+use crate::base::error::Blocker;
+use crate::base::money::grouped;
+use crate::base::record::TakenAlong;
 
 /// A button that opens a question. `href` leads to the page that asks the same without JavaScript.
 #[component]
@@ -20,12 +23,14 @@ pub fn AskButton(
     children: ChildrenFn,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
+    let asked = RwSignal::new(false);
     let open = move |event: leptos::ev::MouseEvent| {
         if let Some(dialog) = dialog.get_untracked()
             && !event.ctrl_key()
             && !event.meta_key()
             && dialog.show_modal().is_ok()
         {
+            asked.set(true);
             event.prevent_default();
         }
     };
@@ -44,7 +49,8 @@ pub fn AskButton(
             <h2 id=id.clone()>
                 <bdi>{title}</bdi>
             </h2>
-            {children()}
+            // Drawn when it is asked: what the question needs to know is not fetched with every page.
+            {move || asked.get().then(|| children())}
             <button type="button" class="btn quiet close" on:click=close>
                 "Keep it"
             </button>
@@ -102,5 +108,42 @@ pub fn DeleteForm(
                 "Delete for good"
             </button>
         </form>
+    }
+}
+
+/// What goes along with a delete, and what stands in its way.
+#[component]
+pub fn Taken(taken: TakenAlong) -> impl IntoView {
+    let list = |blockers: Vec<Blocker>| {
+        blockers
+            .into_iter()
+            .map(|blocker| {
+                let text = format!("{} {}", grouped(&blocker.count.to_string()), blocker.resource);
+                match blocker.href.is_empty() {
+                    true => view! { <li>{text}</li> }.into_any(),
+                    false => view! { <li><a href=blocker.href>{text}</a></li> }.into_any(),
+                }
+            })
+            .collect_view()
+    };
+    let goes = (!taken.goes.is_empty()).then(|| {
+        view! {
+            <div class="notice warn">
+                <p>"These go along:"</p>
+                <ul>{list(taken.goes)}</ul>
+            </div>
+        }
+    });
+    let stays = (!taken.blockers.is_empty()).then(|| {
+        view! {
+            <div class="notice bad">
+                <p>"In use, so that it cannot be deleted, by:"</p>
+                <ul>{list(taken.blockers)}</ul>
+            </div>
+        }
+    });
+    view! {
+        {stays}
+        {goes}
     }
 }

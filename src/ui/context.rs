@@ -51,6 +51,37 @@ pub struct Revealed {
     pub secrets: Vec<String>,
 }
 
+/// What was done by the form that led to a page, and the request that did it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Done {
+    /// In one word, such as `Saved`.
+    pub what: String,
+    pub request: String,
+}
+
+impl Done {
+    /// The cookie that carries it to the next page.
+    pub const COOKIE: &'static str = "kontor_done";
+
+    /// As the cookie carries it.
+    pub fn written(&self) -> String {
+        format!("{}.{}", self.what, self.request)
+    }
+
+    /// Whether a cookie can carry it.
+    pub fn is_plain(&self) -> bool {
+        !self.request.is_empty()
+            && self.request.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    }
+
+    /// What a cookie carries.
+    pub fn parse(cookie: &str) -> Option<Self> {
+        let (what, request) = cookie.split_once('.')?;
+        let done = Self { what: what.into(), request: request.into() };
+        (done.is_plain() && what.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(done)
+    }
+}
+
 /// What went wrong instead of a page.
 #[derive(Debug, Clone)]
 pub struct PageProblem {
@@ -82,16 +113,22 @@ impl std::fmt::Debug for Announce {
     }
 }
 
-/// Sets the status of the page that is being drawn.
+/// Tells the server what went wrong on the page that is being drawn: its status, and what the log should know.
 #[derive(Clone)]
-pub struct SetStatus(Arc<dyn Fn(u16) + Send + Sync>);
+pub struct Report(Arc<dyn Fn(&Error) + Send + Sync>);
 
-impl SetStatus {
-    pub fn new(set: impl Fn(u16) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(set))
+impl Report {
+    pub fn new(report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(report))
     }
 
-    pub fn set(&self, status: u16) {
-        (self.0)(status);
+    pub fn failed(&self, error: &Error) {
+        (self.0)(error);
+    }
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
 
 use super::context::FailedForm;
+use super::notice::Told;
 use super::page::{unescaped_place, use_here};
 use super::records::Answer;
 use crate::base::Error;
@@ -58,6 +59,7 @@ pub struct Sending {
     send: StoredValue<Sender>,
     pub pending: RwSignal<bool>,
     pub found: RwSignal<Option<Error>>,
+    told: Option<Told>,
 }
 
 impl Sending {
@@ -68,6 +70,7 @@ impl Sending {
             send: StoredValue::new(send),
             pending: RwSignal::new(false),
             found: RwSignal::new(failed.map(|failed| failed.error)),
+            told: use_context::<Told>(),
         }
     }
 
@@ -86,6 +89,8 @@ impl Sending {
             self.found.try_set(refused);
             if failed {
                 focus_drawn("error-summary");
+            } else if let Some(told) = self.told {
+                told.look();
             }
         });
     }

@@ -6,6 +6,7 @@ use leptos_router::hooks::use_location;
 use super::context::Theme;
 use super::icon::{Icon, Shape};
 use super::keys::Keys;
+use super::notice::{Notice, Told};
 use super::page::use_here;
 use crate::access::Me;
 
@@ -42,6 +43,8 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
         })
         .collect_view();
     let here = use_here();
+    let told = Told::new();
+    provide_context(told);
     view! {
         <a class="skip" href="#content">
             "Skip to the content"
@@ -110,6 +113,7 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
                 </div>
             </header>
             <main id="content" tabindex="-1">
+                <Notice told />
                 {children()}
             </main>
         </div>

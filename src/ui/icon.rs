@@ -31,6 +31,7 @@ impl Shape {
     const fn path(self) -> &'static str {
         match self {
             Shape::Orders => "M4 4h16v16H4zM8 9h8M8 13h8M8 17h5",
+            Shape::Admin => "M12 3 5 6v5c0 4.5 3 8 7 10 4-2 7-5.5 7-10V6zM9 12l2 2 4-4",
             Shape::Print => "M7 8V4h10v4M7 17H4V9h16v8h-3M7 14h10v6H7z",
             Shape::Up => "m6 15 6-6 6 6",
             Shape::Down => "m6 9 6 6 6-6",
@@ -45,7 +46,6 @@ impl Shape {
             }
             Shape::Products => "M12 3 4 7v10l8 4 8-4V7zM4 7l8 4 8-4M12 11v10",
             Shape::Import => "M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5M12 15V3",
-            Shape::Admin => "M12 3l8 3v6c0 5-3.4 8-8 9-4.6-1-8-4-8-9V6zM9 12l2 2 4-4",
             Shape::Search => "M11 19a8 8 0 1 0 0-16 8 8 0 0 0 0 16M21 21l-4.3-4.3",
             Shape::Plus => "M12 5v14M5 12h14",
             Shape::Menu => "M4 6h16M4 12h16M4 18h16",

@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::context::{PageProblem, SetStatus};
+use super::context::{PageProblem, Report};
 use super::page::DocumentTitle;
 use crate::base::Error;
 
 /// A refusal in the place of what was asked for. Gives the page its status.
 #[component]
 pub fn Problem(error: Error) -> impl IntoView {
-    if let Some(status) = use_context::<SetStatus>() {
-        status.set(error.status());
+    if let Some(report) = use_context::<Report>() {
+        report.failed(&error);
     }
     view! {
         <DocumentTitle text=error.code.title() />

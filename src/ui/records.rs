@@ -14,18 +14,19 @@ use leptos_router::{StaticSegment, path};
 use wasm_split_helpers::wasm_split;
 
 use super::chunk::Chunk;
-use super::confirm::{AskButton, DeleteForm};
+use super::confirm::{AskButton, DeleteForm, Taken};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
 use super::icon::{Icon, Shape};
 use super::page::{ActiveBadge, Crumb, Heading};
+use super::past;
 use super::problem::Problem;
 use super::table::{Column, Filter, List, use_query_text};
 use super::timeline::Timeline;
 use crate::access::Me;
 use crate::base::form::{Field, Typed, shown, suggested};
 use crate::base::listing::{Listing, Page};
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 
 use crate::history::Detail;
@@ -39,6 +40,8 @@ pub struct Calls {
     pub list: fn(String) -> Answer<Page<Row>>,
     /// Id and version.
     pub delete: fn(i64, i64) -> Answer<()>,
+    /// What a delete takes along, by id.
+    pub taken_along: fn(i64) -> Answer<TakenAlong>,
     /// Those of one record; absent where a module draws its records itself.
     pub record: Option<RecordCalls>,
 }
@@ -160,6 +163,7 @@ pub fn RecordRoutes(
             <Route path=path!(":id") view=chunk(RecordPage::Detail(related), pages) />
             <Route path=path!(":id/edit") view=chunk(RecordPage::Edit, pages) />
             <Route path=path!(":id/delete") view=chunk(RecordPage::Delete, pages) />
+            <Route path=path!(":id/history") view=past::chunk(pages) />
         </ParentRoute>
     }
     .into_inner()
@@ -244,7 +248,7 @@ fn DetailPage(pages: &'static Pages, related: Option<Related>) -> impl IntoView 
 }
 
 /// The id in the address.
-fn use_id() -> Memo<Option<i64>> {
+pub(super) fn use_id() -> Memo<Option<i64>> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok())))
 }
@@ -293,7 +297,7 @@ fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
                 <Facts fields=pages.fields() values=row.values />
             </div>
             <aside class="stack">
-                <Timeline events fields=pages.fields() />
+                <Timeline events fields=pages.fields() record=pages.href(id) />
             </aside>
         </div>
     }
@@ -389,7 +393,16 @@ fn Ask(pages: &'static Pages, row: Row) -> impl IntoView {
 /// The question before deleting, with the button that does it.
 #[component]
 pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
+    let taken = Resource::new(|| (), move |()| (pages.calls.taken_along)(id));
     view! {
+        <Transition>
+            {move || Suspend::new(async move {
+                match taken.await {
+                    Err(error) => view! { <p class="muted">{error.detail}</p> }.into_any(),
+                    Ok(taken) => view! { <Taken taken /> }.into_any(),
+                }
+            })}
+        </Transition>
         <DeleteForm
             action=pages.action("delete")
             send=Arc::new(move |_| (pages.calls.delete)(id, version))

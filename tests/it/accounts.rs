@@ -241,7 +241,7 @@ both! {
         end("").await.expect(303);
         assert_eq!(app.with_cookie(&other, "/orders", None).await.status, 303);
         assert_eq!(app.with_cookie(&here, "/orders", None).await.status, 200);
-        assert_eq!(app.rows("sessions WHERE seen_at IS NOT NULL AND user_id IS NOT NULL").await > 0, true);
+        assert!(app.rows("sessions WHERE seen_at IS NOT NULL AND user_id IS NOT NULL").await > 0);
     }
 
     async fn a_session_never_keeps_the_id_it_had_before_signing_in(app) {

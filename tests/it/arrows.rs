@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every room with the rooms it may look into.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("base", &[]),
     ("access", &["base", "history", "server"]),
     ("history", &["base", "access", "server"]),
@@ -13,12 +13,47 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("customers", &["base", "access", "history", "server", "ui"]),
     ("products", &["base", "access", "history", "server", "ui"]),
     ("orders", &["base", "access", "history", "server", "ui", "customers", "products"]),
+    ("audit", &["base", "access", "history", "server", "ui"]),
     ("accounts", &["base", "access", "history", "server", "ui"]),
+    ("admin", &["base", "access", "history", "server", "ui"]),
     ("import", &["base", "access", "history", "server", "ui", "customers", "products", "orders"]),
     ("search", &["base", "access", "customers", "orders", "products", "ui"]),
     ("demo", &["base", "access", "server", "customers", "orders", "products"]),
-    ("app", &["base", "access", "accounts", "customers", "import", "orders", "products", "search", "server", "ui"]),
-    ("house", &["base", "access", "accounts", "app", "customers", "import", "orders", "products", "server"]),
+    (
+        "app",
+        &[
+            "base",
+            "access",
+            "accounts",
+            "admin",
+            "audit",
+            "customers",
+            "import",
+            "orders",
+            "products",
+            "search",
+            "server",
+            "ui",
+        ],
+    ),
+    (
+        "house",
+        &[
+            "base",
+            "access",
+            "accounts",
+            "admin",
+            "app",
+            "audit",
+            "customers",
+            "demo",
+            "history",
+            "import",
+            "orders",
+            "products",
+            "server",
+        ],
+    ),
     ("lib", &["app"]),
 ];
 

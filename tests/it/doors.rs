@@ -17,12 +17,14 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 69] = [
+const REST: [(&str, &str, Needs); 73] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
     // Whoever may view any resource; here asked for one.
     ("GET", "/api/events/?resource=products", Permission("products.view")),
+    // Whoever may view any resource may ask; what was done and by which commands it is undone decides the rest (undo.rs).
+    ("POST", "/api/changes/{request_id}/undo/", Permission("products.view")),
     ("GET", "/api/customers/", Permission("customers.view")),
     ("POST", "/api/customers/", Permission("customers.add")),
     ("POST", "/api/customers/bulk/", Permission("customers.view")),
@@ -31,6 +33,7 @@ const REST: [(&str, &str, Needs); 69] = [
     ("PUT", "/api/customers/{id}/", Permission("customers.change")),
     ("PATCH", "/api/customers/{id}/", Permission("customers.change")),
     ("DELETE", "/api/customers/{id}/", Permission("customers.delete")),
+    ("POST", "/api/customers/{id}/restore/", Permission("customers.view")),
     ("GET", "/api/products/", Permission("products.view")),
     ("POST", "/api/products/", Permission("products.add")),
     ("POST", "/api/products/bulk/", Permission("products.view")),
@@ -39,6 +42,7 @@ const REST: [(&str, &str, Needs); 69] = [
     ("PUT", "/api/products/{id}/", Permission("products.change")),
     ("PATCH", "/api/products/{id}/", Permission("products.change")),
     ("DELETE", "/api/products/{id}/", Permission("products.delete")),
+    ("POST", "/api/products/{id}/restore/", Permission("products.view")),
     ("GET", "/api/orders/", Permission("orders.view")),
     ("POST", "/api/orders/", Permission("orders.add")),
     ("POST", "/api/orders/bulk/", Permission("orders.view")),
@@ -47,6 +51,7 @@ const REST: [(&str, &str, Needs); 69] = [
     ("PUT", "/api/orders/{id}/", Permission("orders.change")),
     ("PATCH", "/api/orders/{id}/", Permission("orders.change")),
     ("DELETE", "/api/orders/{id}/", Permission("orders.delete")),
+    ("POST", "/api/orders/{id}/restore/", Permission("orders.view")),
     ("GET", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("OPTIONS", "/api/orders/{id}/actions/", Permission("orders.view")),
     ("POST", "/api/orders/{id}/place/", Permission("orders.place")),
@@ -90,13 +95,19 @@ const REST: [(&str, &str, Needs); 69] = [
     ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 70] = [
+const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-in/code", Nothing),
     ("GET", "/-/invite/read", Nothing),
     ("POST", "/-/invite/accept", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
+    // Of the resource that is named, here orders; restoring also asks for what it does (past.rs).
+    ("GET", "/-/history/read", Permission("orders.view")),
+    ("POST", "/-/history/restore", Permission("orders.view")),
+    // Whoever may view any resource may ask (undo.rs).
+    ("POST", "/-/changes/undo", Permission("products.view")),
+    ("GET", "/-/audit/log", Permission("history.view")),
     ("GET", "/-/customers/list", Permission("customers.view")),
     ("GET", "/-/customers/read", Permission("customers.view")),
     ("GET", "/-/customers/new", Permission("customers.add")),
@@ -109,6 +120,9 @@ const FUNCTIONS: [(&str, &str, Needs); 70] = [
     ("POST", "/-/products/create", Permission("products.add")),
     ("POST", "/-/products/update", Permission("products.change")),
     ("POST", "/-/products/delete", Permission("products.delete")),
+    ("GET", "/-/customers/taken-along", Permission("customers.delete")),
+    ("GET", "/-/products/taken-along", Permission("products.delete")),
+    ("GET", "/-/orders/taken-along", Permission("orders.delete")),
     ("GET", "/-/orders/latest", Permission("orders.view")),
     ("GET", "/-/orders/list", Permission("orders.view")),
     ("GET", "/-/orders/read", Permission("orders.view")),
@@ -137,12 +151,14 @@ const FUNCTIONS: [(&str, &str, Needs); 70] = [
     ("POST", "/-/users/sign-out", Permission("users.change")),
     ("POST", "/-/users/take-factor", Permission("users.change")),
     ("POST", "/-/users/delete", Permission("users.delete")),
+    ("GET", "/-/users/taken-along", Permission("users.delete")),
     ("GET", "/-/roles/list", Permission("roles.view")),
     ("GET", "/-/roles/read", Permission("roles.view")),
     ("GET", "/-/roles/new", Permission("roles.add")),
     ("POST", "/-/roles/create", Permission("roles.add")),
     ("POST", "/-/roles/update", Permission("roles.change")),
     ("POST", "/-/roles/delete", Permission("roles.delete")),
+    ("GET", "/-/roles/taken-along", Permission("roles.delete")),
     ("GET", "/-/sessions/list", Permission("sessions.view")),
     ("POST", "/-/sessions/end", Permission("sessions.delete")),
     ("GET", "/-/tokens/list", Permission("tokens.view")),
@@ -161,9 +177,19 @@ const FUNCTIONS: [(&str, &str, Needs); 70] = [
     ("POST", "/-/account/second-factor/confirm", Somebody),
     ("POST", "/-/account/second-factor/codes", Somebody),
     ("POST", "/-/account/second-factor/off", Somebody),
+    ("GET", "/-/admin/overview", Permission("admin.view")),
+    ("GET", "/-/admin/table", Permission("admin.view")),
+    ("GET", "/-/admin/question", Permission("admin.view")),
+    ("POST", "/-/admin/act", Permission("admin.view")),
+    ("GET", "/-/admin/run", Permission("admin.view")),
+    ("GET", "/-/admin/health", Permission("admin.view")),
+    ("GET", "/-/admin/data", Permission("admin.view")),
+    ("POST", "/-/admin/demo", Permission("admin.view")),
+    ("GET", "/-/admin/settings", Permission("settings.change")),
+    ("POST", "/-/admin/set", Permission("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 39] = [
+const PAGES: [(&str, Needs); 49] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/sign-in/code", Nothing),
@@ -171,8 +197,6 @@ const PAGES: [(&str, Needs); 39] = [
     ("/account", Somebody),
     ("/account/tokens/new", Somebody),
     ("/account/second-factor", Somebody),
-    // Leads on to the users.
-    ("/admin", Somebody),
     ("/admin/users", Permission("users.view")),
     ("/admin/users/new", Permission("users.add")),
     ("/admin/users/{id}", Permission("users.view")),
@@ -188,22 +212,33 @@ const PAGES: [(&str, Needs); 39] = [
     ("/admin/tokens/new", Permission("tokens.add")),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
+    ("/admin/log", Permission("history.view")),
     ("/orders", Permission("orders.view")),
     ("/orders/new", Permission("orders.add")),
     ("/orders/{id}", Permission("orders.view")),
     ("/orders/{id}/cancel", Permission("orders.cancel")),
     ("/orders/{id}/delete", Permission("orders.delete")),
     ("/orders/{id}/print", Permission("orders.view")),
+    ("/orders/{id}/history", Permission("orders.view")),
     ("/customers", Permission("customers.view")),
     ("/customers/new", Permission("customers.add")),
     ("/customers/{id}", Permission("customers.view")),
     ("/customers/{id}/edit", Permission("customers.change")),
     ("/customers/{id}/delete", Permission("customers.delete")),
+    ("/customers/{id}/history", Permission("customers.view")),
     ("/products", Permission("products.view")),
     ("/products/new", Permission("products.add")),
     ("/products/{id}", Permission("products.view")),
     ("/products/{id}/edit", Permission("products.change")),
     ("/products/{id}/delete", Permission("products.delete")),
+    ("/products/{id}/history", Permission("products.view")),
+    ("/admin", Permission("admin.view")),
+    ("/admin/health", Permission("admin.view")),
+    ("/admin/data", Permission("admin.view")),
+    ("/admin/settings", Permission("settings.change")),
+    ("/admin/runs/{id}", Permission("admin.view")),
+    ("/admin/{resource}", Permission("admin.view")),
+    ("/admin/{resource}/act", Permission("admin.view")),
 ];
 
 const EVERYBODY: [As; 8] =
@@ -219,7 +254,9 @@ fn is_nobody(who: As) -> bool {
 
 /// Whether a permission is about the house itself, which only its administrator looks after.
 fn is_guarded(code: &str) -> bool {
-    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history."].iter().any(|guarded| code.starts_with(guarded))
+    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history.", "settings."]
+        .iter()
+        .any(|guarded| code.starts_with(guarded))
 }
 
 fn holds(who: As, needs: Needs) -> bool {
@@ -301,7 +338,7 @@ impl Records {
     }
 
     fn address(self, path: &str) -> String {
-        path.replace("{id}", &self.id(path))
+        path.replace("{id}", &self.id(path)).replace("{resource}", "orders")
     }
 }
 
@@ -358,9 +395,10 @@ both! {
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
                     ("key", "x"), ("code", "x"), ("new_password", "x"), ("time_zone", ""), ("days", ""), ("back", "/"), ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
+                    ("resource", "orders"), ("event", "0"), ("request", "x"),
                 ];
                 let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=&within=&text=&key=x");
+                    let path = format!("{path}?id={id}&query=&within=&text=&key=x&resource=orders");
                     let mut request = axum::http::Request::get(path).header("accept", "application/json");
                     if let Some(cookie) = app.cookie(who) {
                         request = request.header("cookie", cookie);
@@ -391,6 +429,9 @@ both! {
                 match (holds(who, needs), who) {
                     // No invitation is open here.
                     _ if path == "/invite" => assert_eq!(status, 404),
+                    // Nothing was done yet, and nothing is said of what to do.
+                    (true, _) if path.starts_with("/admin/runs/") => assert_eq!(status, 404),
+                    (true, _) if path.ends_with("/act") => assert_eq!(status, 400),
                     (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
                     (false, _) if is_nobody(who) => {
                         assert_eq!(status, 303, "{who:?} {path}");

@@ -419,7 +419,16 @@ both! {
 
             let real = app.act(As::Staff, &order, name, json!({ "reason": "why", "dry_run": false })).await.expect(200).json();
             assert_eq!((&dry["dry_run"], &real["dry_run"]), (&json!(true), &json!(false)));
-            assert_eq!(dry["changes"], real["changes"], "{status}: {name}");
+            let told = |outcome: &Value| {
+                let mut changes = outcome["changes"].clone();
+                for (name, change) in changes.as_object_mut().unwrap() {
+                    if name.ends_with("_at") {
+                        *change = json!([change[0], change[1].is_string()]);
+                    }
+                }
+                changes
+            };
+            assert_eq!(told(&dry), told(&real), "{status}: {name}");
             assert_eq!(app.latest_changes(&order, name).await, real["changes"]);
             let timeless = |order: &Value| {
                 let mut order = order.clone();

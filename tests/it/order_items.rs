@@ -120,12 +120,20 @@ both! {
         let order = draft(app, &shop(app).await).await;
         let added = app.json(As::Staff, "POST", "/api/order-items/", json!({ "order": order["id"], "sku": "C", "quantity": 1 })).await.expect(201).json();
         assert_eq!(app.latest_changes(&order, "change").await, json!({
-            "items[C]": [null, { "description": "Product C", "discount_percent": "0.00", "net": "1.00", "position": 3, "quantity": "1", "unit_price": "1.00" }],
-            "total": ["30.00", "31.00"],
+            "items[C]": [null, {
+                "description": "Product C", "discount_percent": "0.00", "id": added["id"], "net": "1.00", "position": 3,
+                "price_is_manual": false, "product": added["product"], "quantity": "1", "sku": "C", "tax": "0.00", "tax_rate": "0.00",
+                "total": "1.00", "unit": "pcs", "unit_price": "1.00",
+            }],
+            "subtotal": ["30.00", "31.00"], "total": ["30.00", "31.00"],
         }));
         app.json(As::Staff, "PATCH", &path(&added), json!({ "unit_price": "1.5" })).await.expect(200);
         assert_eq!(app.latest_changes(&order, "change").await, json!({
-            "items[C]": [{ "net": "1.00", "unit_price": "1.00" }, { "net": "1.50", "unit_price": "1.50" }], "total": ["31.00", "31.50"],
+            "items[C]": [
+                { "net": "1.00", "price_is_manual": false, "total": "1.00", "unit_price": "1.00" },
+                { "net": "1.50", "price_is_manual": true, "total": "1.50", "unit_price": "1.50" },
+            ],
+            "subtotal": ["31.00", "31.50"], "total": ["31.00", "31.50"],
         }));
         app.json(As::Staff, "DELETE", &path(&added), json!({})).await.expect(204);
         assert_eq!(app.latest_changes(&order, "change").await["total"], json!(["31.50", "30.00"]));

@@ -424,7 +424,11 @@ both! {
         let before = app.rows("events").await;
         app.json(As::Staff, "PATCH", &format!("/api/order-items/{}", order["items"][0]["id"]), json!({ "quantity": 2 })).await.expect(200);
         assert_eq!(app.latest_changes(&order, "change").await, json!({
-            "items[A]": [{ "quantity": "1", "net": "10.00" }, { "quantity": "2", "net": "20.00" }], "total": ["14.58", "26.48"],
+            "items[A]": [
+                { "quantity": "1", "net": "10.00", "tax": "1.90", "total": "11.90" },
+                { "quantity": "2", "net": "20.00", "tax": "3.80", "total": "23.80" },
+            ],
+            "subtotal": ["12.50", "22.50"], "tax_total": ["2.08", "3.98"], "total": ["14.58", "26.48"],
         }));
         let body = json!({ "notes": "x", "items": [{ "sku": "A", "quantity": 2 }, { "sku": "C", "quantity": 3 }] });
         app.json(As::Staff, "PATCH", &path(&order), body).await.expect(200);

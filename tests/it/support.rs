@@ -217,9 +217,11 @@ async fn make_template(kind: Kind) -> Template {
          AND CAST(permissions AS TEXT) LIKE '%*%'",
         &format!("DELETE FROM sessions WHERE id = '{session}'"),
         "UPDATE users SET is_active = FALSE WHERE email = 'former@kontor.example'",
+        // Nobody's use is noted while statements are counted.
+        "UPDATE sessions SET seen_at = '2096-01-01T00:00:00+00:00'",
     ] {
         let transaction = database.write().await.unwrap();
-        assert_eq!(transaction.execute_unprepared(sql).await.unwrap().rows_affected(), 1, "{sql}");
+        assert!(transaction.execute_unprepared(sql).await.unwrap().rows_affected() > 0, "{sql}");
         transaction.commit().await.unwrap();
     }
     drop(router);

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde_json::Value;
 
-use super::rpc::{delete_role, list_roles, new_role, read_role};
+use super::rpc::{delete_role, list_roles, new_role, read_role, role_taken_along};
 use super::{RoleDesk, RoleStart};
 use crate::access::people::{ROLES, RoleInput};
 use crate::access::permission::{ACTIONS, Catalogue};
@@ -53,6 +53,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_roles(query)),
         delete: |id, version| Box::pin(delete_role(id, version)),
+        taken_along: |id| Box::pin(role_taken_along(id)),
         record: None,
     },
 };

@@ -10,7 +10,7 @@ use super::{RoleDesk, RoleStart};
 use crate::access::role::Entity;
 use crate::base::form::Typed;
 use crate::base::listing::Page;
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 #[cfg(feature = "ssr")]
 use crate::server::calls;
@@ -49,4 +49,10 @@ pub async fn update_role(id: i64, version: i64, form: Typed) -> Result<i64, Erro
 #[server(prefix = "/-", endpoint = "roles/delete")]
 pub async fn delete_role(id: i64, version: i64) -> Result<(), Error> {
     calls::delete::<Entity>(id, version).await
+}
+
+/// What deleting one would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "roles/taken-along", input = GetUrl)]
+pub async fn role_taken_along(id: i64) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id).await
 }

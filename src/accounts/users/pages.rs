@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde_json::Value;
 
-use super::rpc::{delete_user, list_users, new_user, read_user};
+use super::rpc::{delete_user, list_users, new_user, read_user, user_taken_along};
 use super::{Choice, UserDesk, UserStart};
 use crate::access::people::{USERS, UserInput};
 use crate::accounts::AccessNav;
@@ -62,6 +62,7 @@ pub static PAGES: Pages = Pages {
     calls: Calls {
         list: |query| Box::pin(list_users(query)),
         delete: |id, version| Box::pin(delete_user(id, version)),
+        taken_along: |id| Box::pin(user_taken_along(id)),
         record: None,
     },
 };

@@ -10,7 +10,7 @@ use super::{UserDesk, UserStart};
 use crate::access::user::Entity;
 use crate::base::form::Typed;
 use crate::base::listing::Page;
-use crate::base::record::Row;
+use crate::base::record::{Row, TakenAlong};
 use crate::base::{Error, Result};
 #[cfg(feature = "ssr")]
 use crate::server::calls;
@@ -79,4 +79,10 @@ pub async fn take_factor(id: i64) -> Result<(), Error> {
 #[server(prefix = "/-", endpoint = "users/delete")]
 pub async fn delete_user(id: i64, version: i64) -> Result<(), Error> {
     calls::delete::<Entity>(id, version).await
+}
+
+/// What deleting one would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "users/taken-along", input = GetUrl)]
+pub async fn user_taken_along(id: i64) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id).await
 }

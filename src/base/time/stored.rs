@@ -19,6 +19,18 @@ impl From<Timestamp> for Moment {
     }
 }
 
+impl From<&Moment> for Timestamp {
+    /// The moment; the first of all where a text is none, which none of ours is.
+    fn from(moment: &Moment) -> Self {
+        moment.rfc3339().parse().unwrap_or_default()
+    }
+}
+
+/// A moment as scripts write it, with microseconds.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    Moment::is_written(text).then(|| DateTime::parse_from_rfc3339(text).ok()).flatten().map(|at| at.with_timezone(&Utc))
+}
+
 /// A column with a day.
 pub type Day = NaiveDate;
 

@@ -242,7 +242,7 @@ pub fn Entry(
                         <summary>"Freight and notes"</summary>
                         <div class="fields one">{fields(&HEADER[11..], &first, sending.found)}</div>
                     </details>
-                    {events.map(|events| view! { <Timeline events fields=OrderInput::FIELDS /> })}
+                    {events.map(|events| view! { <Timeline events fields=OrderInput::FIELDS record=PAGES.href(id.0) /> })}
                 </aside>
             </div>
         </form>

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::{Add, Change, Resource, Stored, column, stamp};
 use crate::access::gate::Access;
 use crate::base::form::Input;
+use crate::base::time::stored::now;
 use crate::base::{Result, fold};
 use crate::history::entity::{self as history, Subject};
 
@@ -74,20 +75,22 @@ pub async fn create_all<R: Resource>(
     access: &Access<Add<R>>,
     inputs: &[R::Input],
 ) -> Result<()> {
+    let at = now();
     for inputs in inputs.chunks(BATCH) {
         let mut rows = Vec::with_capacity(inputs.len());
         for input in inputs {
             let mut row = <R::ActiveModel as ActiveModelTrait>::default();
             R::fill(&mut row, input);
-            let created_at = stamp::<R>(&mut row, 1)?;
-            row.set(column::<R>("created_at")?, created_at.into());
+            stamp::<R>(&mut row, 1)?;
+            row.set(column::<R>("created_at")?, at.into());
+            row.set(column::<R>("updated_at")?, at.into());
             rows.push(row);
         }
         let made = R::insert_many(rows).exec_with_returning(transaction).await?;
         let events = made.into_iter().map(R::read).map(|record| {
             let versions = (None, Some(record.version()));
             let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions, reason: None };
-            history::row(access.caller(), subject, history::difference(None, Some(&record.values())))
+            history::row(access.caller(), subject, history::difference(None, Some(&record.values())), at)
         });
         history::record_all(transaction, events.collect()).await?;
     }
@@ -111,14 +114,14 @@ pub async fn change_all<R: Resource>(
             let version = before.version() + 1;
             let mut row = <R::ActiveModel as ActiveModelTrait>::default();
             R::fill(&mut row, input);
-            let now = stamp::<R>(&mut row, version)?;
+            let at = stamp::<R>(&mut row, version)?;
             row.set(column::<R>("id")?, before.id().into());
-            row.set(column::<R>("created_at")?, now.into()); // the row is there: this is not written
+            row.set(column::<R>("created_at")?, at.into()); // the row is there: this is not written
             rows.push(row);
             let versions = (Some(before.version()), Some(version));
             let subject = Subject { resource: R::NAME, id: before.id(), command: "change", versions, reason: None };
             let difference = history::difference(Some(&before.values()), Some(&input.values()));
-            events.push(history::row(access.caller(), subject, difference));
+            events.push(history::row(access.caller(), subject, difference, at));
         }
         let update = OnConflict::column(column::<R>("id")?).update_columns(written.iter().copied()).to_owned();
         R::insert_many(rows).on_conflict(update).exec_without_returning(transaction).await?;

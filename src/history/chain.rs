@@ -1,0 +1,323 @@
+//! The chain: every event carries a hash over the one before it and over everything it says itself, so that none can be
+//! altered, inserted, moved or cut out later without the hashes after it telling.
+//!
+//! A command only inserts its event; writers never wait for each other here. Events are sealed soon afterwards, in the order
+//! in which they were committed: each gets its place and its hash, and the head (how many, and the last hash) is kept in a
+//! row of its own. What is read by place is therefore read in the order of commits, and none is missed.
+//!
+//! What the chain cannot know: an event that was deleted before it was sealed, and a whole chain that was written anew
+//! together with its head. Against the latter, write heads down elsewhere now and then and ask for them later.
+
+use std::fmt::Write;
+
+use chrono::DateTime;
+use futures::{StreamExt, stream};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::View;
+use crate::access::gate::Access;
+use crate::base::{Error, Result};
+use crate::server::database::Database;
+
+/// How many events are sealed in one transaction.
+const SEALED: u64 = 2_000;
+/// How many events are read at once to be verified.
+const READ: i64 = 2_000;
+/// How many such reads are under way at once.
+const AHEAD: usize = 3;
+/// The lock under which events are sealed on PostgreSQL: `events` in ASCII.
+const LOCK: i64 = 0x6576_656e_7473;
+
+type Hash = [u8; 32];
+
+/// The end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// How many events are sealed.
+    pub count: i64,
+    /// The hash of the last of them, in hexadecimal.
+    pub hash: String,
+}
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// As it is kept.
+    pub head: Head,
+    /// The place of the first event that is not as it was sealed, and what is wrong with it.
+    pub fault: Option<Fault>,
+    /// The place at which the chain had the hash that was asked for.
+    pub sought: Option<i64>,
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub place: i64,
+    /// The row in the table, where there is one.
+    pub id: Option<i64>,
+    pub what: String,
+}
+
+/// Seals every event that was committed, and says how many.
+///
+/// # Errors
+/// When the database does not answer, or the chain is broken so that it cannot go on.
+pub async fn seal(database: &Database) -> Result<u64> {
+    let mut sealed = 0;
+    while is_waiting(database.reader()).await? {
+        match seal_some(database).await? {
+            0 => break,
+            some => sealed += some,
+        }
+    }
+    Ok(sealed)
+}
+
+/// Whether there is an event to seal. Two looks into indexes.
+async fn is_waiting(db: &impl ConnectionTrait) -> Result<bool> {
+    let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE place IS NULL) \
+               OR EXISTS (SELECT 1 FROM events WHERE place > (SELECT count FROM event_head) AND hash IS NULL)";
+    Ok(db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?.is_some())
+}
+
+async fn seal_some(database: &Database) -> Result<u64> {
+    let transaction = database.write().await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    }
+    let head = head(&transaction).await?;
+    let placed_before = format!("place > {} AND hash IS NULL ORDER BY place LIMIT {SEALED}", head.count);
+    let mut rows = rows(&transaction, &placed_before).await?;
+    if rows.is_empty() {
+        rows = self::rows(&transaction, &format!("place IS NULL ORDER BY id LIMIT {SEALED}")).await?;
+    }
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut last = read_hash(&head.hash)?;
+    let mut count = head.count;
+    let mut seals = Vec::with_capacity(rows.len());
+    for row in &rows {
+        count += 1;
+        let event = Sealed::read(row)?;
+        if event.place.is_some_and(|place| place != count) {
+            return Err(Error::internal(format!("there is no event at place {count}; see `kontor history verify`")));
+        }
+        last = event.hash_after(&last, count)?;
+        seals.push(json!([event.id, count, written(&last)]));
+    }
+    put(&transaction, &seals, &Head { count, hash: written(&last) }).await?;
+    transaction.commit().await?;
+    Ok(u64::try_from(seals.len()).unwrap_or_default())
+}
+
+/// Writes places and hashes, and the head they lead to. Two statements.
+async fn put(transaction: &DatabaseTransaction, seals: &[serde_json::Value], head: &Head) -> Result<()> {
+    let backend = transaction.get_database_backend();
+    let (events, chain) = match backend {
+        DbBackend::Sqlite => (
+            "UPDATE events SET place = sealed.value ->> 1, hash = sealed.value ->> 2 \
+             FROM json_each(?) AS sealed WHERE events.id = sealed.value ->> 0",
+            "UPDATE event_head SET count = ?, hash = ? WHERE id = 1",
+        ),
+        _ => (
+            "UPDATE events SET place = (sealed.value ->> 1)::bigint, hash = sealed.value ->> 2 \
+             FROM jsonb_array_elements($1::jsonb) AS sealed(value) WHERE events.id = (sealed.value ->> 0)::bigint",
+            "UPDATE event_head SET count = $1, hash = $2 WHERE id = 1",
+        ),
+    };
+    let list = serde_json::to_string(seals).map_err(|error| Error::internal(error.to_string()))?;
+    transaction.execute_raw(Statement::from_sql_and_values(backend, events, [list.into()])).await?;
+    let values: [Value; 2] = [head.count.into(), head.hash.clone().into()];
+    transaction.execute_raw(Statement::from_sql_and_values(backend, chain, values)).await?;
+    Ok(())
+}
+
+async fn head(db: &impl ConnectionTrait) -> Result<Head> {
+    let sql = "SELECT count, hash FROM event_head WHERE id = 1";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let row = row.ok_or_else(|| Error::internal("the head of the events is gone"))?;
+    Ok(Head { count: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)? })
+}
+
+/// Events as they are sealed and verified. `condition` also says their order and how many.
+async fn rows(db: &impl ConnectionTrait, condition: &str) -> Result<Vec<QueryResult>> {
+    let backend = db.get_database_backend();
+    let at = match backend {
+        DbBackend::Sqlite => "at",
+        _ => "CAST(CAST(EXTRACT(EPOCH FROM at) * 1000000 AS BIGINT) AS TEXT)",
+    };
+    let sql = format!(
+        "SELECT id, place, hash, {at}, actor_kind, actor_id, actor_name, door, request_id, resource, record_id, command, reason, \
+         version_before, version_after, CAST(changes AS TEXT) FROM events WHERE {condition}"
+    );
+    Ok(db.query_all_raw(Statement::from_string(backend, sql)).await?)
+}
+
+/// Everything an event says, as its hash is made.
+#[derive(Debug)]
+struct Sealed {
+    id: i64,
+    place: Option<i64>,
+    hash: Option<String>,
+    /// Microseconds since 1970; text that is no time stays text.
+    at: serde_json::Value,
+    actor_kind: String,
+    actor_id: Option<i64>,
+    actor_name: String,
+    door: String,
+    request_id: String,
+    resource: String,
+    record_id: i64,
+    command: String,
+    reason: Option<String>,
+    version_before: Option<i64>,
+    version_after: Option<i64>,
+    /// With its names in order; text that is no JSON stays text.
+    changes: serde_json::Value,
+}
+
+impl Sealed {
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        let at: String = row.try_get_by_index(3)?;
+        let micros = at.parse().or_else(|_| DateTime::parse_from_rfc3339(&at).map(|at| at.timestamp_micros()));
+        let changes: String = row.try_get_by_index(15)?;
+        Ok(Self {
+            id: row.try_get_by_index(0)?,
+            place: row.try_get_by_index(1)?,
+            hash: row.try_get_by_index(2)?,
+            at: micros.map_or_else(|_| at.into(), Into::into),
+            actor_kind: row.try_get_by_index(4)?,
+            actor_id: row.try_get_by_index(5)?,
+            actor_name: row.try_get_by_index(6)?,
+            door: row.try_get_by_index(7)?,
+            request_id: row.try_get_by_index(8)?,
+            resource: row.try_get_by_index(9)?,
+            record_id: row.try_get_by_index(10)?,
+            command: row.try_get_by_index(11)?,
+            reason: row.try_get_by_index(12)?,
+            version_before: row.try_get_by_index(13)?,
+            version_after: row.try_get_by_index(14)?,
+            changes: serde_json::from_str(&changes).unwrap_or_else(|_| changes.into()),
+        })
+    }
+
+    /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
+    fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
+        let said = (
+            (place, self.id, &self.at, &self.actor_kind, self.actor_id, &self.actor_name, &self.door),
+            (&self.request_id, &self.resource, self.record_id, &self.command, &self.reason),
+            (self.version_before, self.version_after, &self.changes),
+        );
+        let mut text = Vec::with_capacity(512);
+        serde_json::to_writer(&mut text, &said).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Sha256::new().chain_update(before).chain_update(&text).finalize().into())
+    }
+}
+
+fn written(hash: &Hash) -> String {
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn read_hash(text: &str) -> Result<Hash> {
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+    hash.ok_or_else(|| Error::internal("the head of the events holds no hash; see `kontor history verify`"))
+}
+
+/// Walks along the whole chain, up to the first event that is not as it was sealed. `sought` is a head that was written down
+/// earlier. Seal what is waiting first.
+///
+/// # Errors
+/// When the database does not answer. A broken chain is no error but a verdict.
+pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdict> {
+    let reader = access.reader();
+    let sql = "SELECT count, hash, COALESCE((SELECT MAX(place) FROM events), 0) FROM event_head WHERE id = 1";
+    let row = reader.query_one_raw(Statement::from_string(reader.get_database_backend(), sql)).await?;
+    let Some(row) = row else {
+        let fault = Fault { place: 0, id: None, what: "the head of the chain is gone".into() };
+        return Ok(Verdict { head: Head { count: 0, hash: String::new() }, fault: Some(fault), sought: None });
+    };
+    let head = Head { count: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)? };
+    let highest: i64 = row.try_get_by_index(2)?;
+    let sought = sought.map(str::to_ascii_lowercase);
+    let mut walk = Walk { count: 0, last: [0; 32], found: None, sought };
+    let failed = |error: tokio::task::JoinError| Error::internal(error.to_string());
+    // Others are read while some are looked at.
+    let count = head.count;
+    let pages = stream::iter((0..count).step_by(usize::try_from(READ).unwrap_or(1))).map(|after| {
+        let (reader, upto) = (reader.clone(), after.saturating_add(READ).min(count));
+        tokio::spawn(async move { rows(&reader, &format!("place > {after} AND place <= {upto} ORDER BY place")).await })
+    });
+    let mut pages = pages.buffered(AHEAD);
+    while let Some(read) = pages.next().await {
+        let read = read.map_err(failed)??;
+        let looking = tokio::task::spawn_blocking(move || {
+            let fault = walk.along(&read);
+            (walk, fault)
+        });
+        let (walked, fault) = looking.await.map_err(failed)?;
+        walk = walked;
+        if fault.is_some() {
+            return Ok(Verdict { head, fault, sought: walk.found });
+        }
+    }
+    let fault = if walk.count < head.count {
+        Some((walk.count + 1, "the event is missing, and all after it: the tail was cut off".to_owned()))
+    } else if written(&walk.last) != head.hash {
+        Some((walk.count, "the head of the chain is not that of the last event".to_owned()))
+    } else if highest > head.count {
+        Some((head.count + 1, "events were put behind the head".to_owned()))
+    } else {
+        None
+    };
+    let fault = fault.map(|(place, what)| Fault { place, id: None, what });
+    Ok(Verdict { head, fault, sought: walk.found })
+}
+
+/// How far a walk along the chain got.
+struct Walk {
+    count: i64,
+    last: Hash,
+    sought: Option<String>,
+    found: Option<i64>,
+}
+
+impl Walk {
+    fn along(&mut self, rows: &[QueryResult]) -> Option<Fault> {
+        for row in rows {
+            let place = self.count + 1;
+            let fault = |id: Option<i64>, what: &str| Some(Fault { place, id, what: what.to_owned() });
+            let Ok(event) = Sealed::read(row) else {
+                return fault(row.try_get_by_index(0).ok(), "the event was altered: a value is of another type");
+            };
+            if event.place != Some(place) {
+                return fault(None, "the event is missing");
+            }
+            let Ok(hash) = event.hash_after(&self.last, place) else {
+                return fault(Some(event.id), "the event cannot be read");
+            };
+            let text = written(&hash);
+            if event.hash.as_deref() != Some(&text) {
+                let said = format!(
+                    "the event was altered, inserted or moved ({} of {} {})",
+                    event.command, event.resource, event.record_id
+                );
+                return fault(Some(event.id), &said);
+            }
+            if self.sought.as_deref() == Some(&text) {
+                self.found = Some(place);
+            }
+            (self.count, self.last) = (place, hash);
+        }
+        None
+    }
+}

@@ -1,0 +1,204 @@
+//! Settings that may change while the server runs. They are kept in the database, for all servers on it; what flags, the
+//! environment or the file say comes before them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use serde_json::{Map, json};
+
+use super::AppState;
+use super::settings::Settings;
+use crate::access::gate::{Access, Permission};
+use crate::base::error::{Code, FieldErrors};
+use crate::base::time::stored::{Timestamp, now};
+use crate::base::{Error, Result};
+use crate::history::entity::{Subject, record};
+
+/// How soon a server learns of what was changed through another one.
+pub const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The settings as one record of the history.
+const HOUSE: i64 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "settings")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    pub value: String,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The permission to change settings.
+#[derive(Debug)]
+pub struct ChangeSettings;
+
+impl Permission for ChangeSettings {
+    fn code() -> String {
+        "settings.change".into()
+    }
+}
+
+/// Carries another filter to the log.
+type Relog = Box<dyn Fn(&str) + Send + Sync>;
+
+static RELOG: OnceLock<Relog> = OnceLock::new();
+
+/// Says how the log is given another filter; the first one counts.
+pub fn relog_by(relog: impl Fn(&str) + Send + Sync + 'static) {
+    if RELOG.set(Box::new(relog)).is_err() {
+        tracing::warn!("the log was already set up");
+    }
+}
+
+/// The settings as they are now.
+pub struct Live {
+    /// Without what the database says.
+    said: Settings,
+    now: RwLock<Arc<Settings>>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    pub fn new(settings: Settings) -> Self {
+        Self { now: RwLock::new(Arc::new(settings.clone())), said: settings }
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What the database says, by name. One statement.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn stored(db: &impl ConnectionTrait) -> Result<BTreeMap<String, String>> {
+    Ok(Entity::find().all(db).await?.into_iter().map(|row| (row.name, row.value)).collect())
+}
+
+/// Reads what the database says and goes by it from now on. What makes no sense there is left alone and logged.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn refresh(state: &AppState) -> Result<()> {
+    let stored = stored(state.database.reader()).await?;
+    match state.live.said.with(&stored) {
+        Ok(settings) => apply(state, settings),
+        Err(error) => tracing::error!(%error, "the settings in the database make no sense"),
+    }
+    Ok(())
+}
+
+fn apply(state: &AppState, settings: Settings) {
+    let before = state.live.settings();
+    if (settings.rate_limit, settings.rate_burst) != (before.rate_limit, before.rate_burst) {
+        state.limits.set(settings.rate_limit, settings.rate_burst);
+    }
+    if let Some(relog) = RELOG.get().filter(|_| settings.log != before.log) {
+        relog(&settings.log);
+    }
+    *state.live.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+}
+
+/// Changes settings: each name to what it was, as the caller saw it, and what it is to be; blank goes back to the default.
+///
+/// # Errors
+/// `Invalid` at a setting that makes no sense or cannot be changed here; `Conflict` at one that somebody else changed.
+pub async fn change(
+    state: &AppState,
+    access: &Access<ChangeSettings>,
+    wishes: &BTreeMap<String, (String, String)>,
+) -> Result<()> {
+    let mut errors = FieldErrors::new();
+    let transaction = access.write().await?;
+    let before = stored(&transaction).await?;
+    let (mut after, mut changes) = (before.clone(), Map::new());
+    for (name, (was, wish)) in wishes {
+        let wish = wish.trim();
+        if was == wish {
+            continue;
+        }
+        if let Err(message) = state.live.said.changeable(name) {
+            errors.insert(name.clone(), vec![message]);
+            continue;
+        }
+        let known = before.get(name).map_or("", String::as_str);
+        if known != was {
+            let detail = format!("Somebody else set {name} to {known:?} meanwhile.");
+            return Err(Error {
+                errors: [(name.clone(), vec![detail.clone()])].into(),
+                ..Error::new(Code::Conflict, detail)
+            });
+        }
+        changes.insert(name.clone(), json!([before.get(name), Some(wish).filter(|wish| !wish.is_empty())]));
+        match wish {
+            "" => after.remove(name),
+            wish => after.insert(name.clone(), wish.to_owned()),
+        };
+        if let Err(error) = state.live.said.with(&after) {
+            errors.insert(name.clone(), vec![error.to_string()]);
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Error::fields(errors));
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for name in changes.keys() {
+        match after.get(name) {
+            None => {
+                Entity::delete_by_id(name.clone()).exec(&transaction).await?;
+            }
+            Some(value) => {
+                let row = ActiveModel { name: Set(name.clone()), value: Set(value.clone()), updated_at: Set(now()) };
+                let again =
+                    OnConflict::column(Column::Name).update_columns([Column::Value, Column::UpdatedAt]).to_owned();
+                Entity::insert(row).on_conflict(again).exec_without_returning(&transaction).await?;
+            }
+        }
+    }
+    let subject = Subject { resource: "settings", id: HOUSE, command: "change", versions: (None, None), reason: None };
+    record(&transaction, access.caller(), subject, changes.into()).await?;
+    transaction.commit().await?;
+    refresh(state).await
+}
+
+/// Goes by what other servers change, until the server stops.
+pub async fn follow(state: AppState) {
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = refresh(&state).await {
+            tracing::warn!(error = error.internal.as_deref(), "could not read the settings");
+        }
+    }
+}
+
+/// The database as it is set up, without a password.
+pub fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, place))) => {
+            let user = rest.split([':', '@']).next().unwrap_or_default();
+            format!("{scheme}://{user}@{place}")
+        }
+        _ => url.to_owned(),
+    }
+}
