@@ -6,11 +6,14 @@ use leptos_router::components::{Outlet, ParentRoute, Redirect, Route, Router, Ro
 use leptos_router::{SsrMode, path};
 
 use crate::access::Me;
+use crate::accounts::AccessRoutes;
+use crate::accounts::own::{self, OwnPage};
 use crate::accounts::pages::SignInPage;
 use crate::admin::pages::AdminRoutes;
 use crate::audit;
 use crate::base::Error;
 use crate::base::error::Code;
+use crate::base::time::zone::Zone;
 use crate::customers::pages::PAGES as CUSTOMERS;
 use crate::import;
 use crate::orders::pages::{OrderRoutes, OrdersOf};
@@ -48,13 +51,19 @@ pub fn App() -> impl IntoView {
         <Router>
             <Routes fallback=NoPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <Route path=path!("/sign-in/code") view=own::chunk(OwnPage::Code) ssr=SsrMode::Async />
+                <Route path=path!("/invite") view=own::chunk(OwnPage::Invitation) ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
                     <Route path=path!("/search") view=SearchPage />
                     // Before the admin area's lists, which take any name.
                     <Route path=path!("/admin/log") view=audit::pages::chunk() />
+                    <AccessRoutes />
                     <AdminRoutes />
                     <Route path=path!("/import") view=import::pages::chunk() />
+                    <Route path=path!("/account") view=own::chunk(OwnPage::Account) />
+                    <Route path=path!("/account/tokens/new") view=own::chunk(OwnPage::NewToken) />
+                    <Route path=path!("/account/second-factor") view=own::chunk(OwnPage::SecondFactor) />
                     <OrderRoutes />
                     <RecordRoutes pages=&CUSTOMERS related=|id| view! { <OrdersOf filter="customer" id /> }.into_any() />
                     <RecordRoutes pages=&PRODUCTS related=|id| view! { <OrdersOf filter="product" id /> }.into_any() />
@@ -68,12 +77,14 @@ pub fn App() -> impl IntoView {
 /// The frame, with who is signed in for every page below it.
 #[component]
 fn Layout() -> impl IntoView {
-    let (me, theme, origin) = SharedValue::new(|| {
-        let theme = use_context::<Theme>().unwrap_or_default();
-        (use_context::<Me>(), theme.name().to_owned(), use_context::<Origin>().unwrap_or_default().0)
+    let (me, theme, origin, zone) = SharedValue::new(|| {
+        let theme = use_context::<Theme>().unwrap_or_default().name().to_owned();
+        let origin = use_context::<Origin>().unwrap_or_default().0;
+        (use_context::<Me>(), theme, origin, use_context::<Zone>().unwrap_or_default())
     })
     .into_inner();
     provide_context(Origin(origin));
+    provide_context(zone);
     let me = me.unwrap_or_else(|| Me { name: String::new(), email: String::new(), permissions: Vec::new() });
     provide_context(me.clone());
     view! {

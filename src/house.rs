@@ -22,8 +22,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::access::session;
+use crate::access::permission::{Catalogue, Extra, Row};
 use crate::access::throttle::Throttle;
+use crate::access::{invitation, role, session, user};
 use crate::app::shell;
 use crate::base::{Error, Result};
 use crate::history::chain;
@@ -36,7 +37,7 @@ use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, answer, web};
-use crate::{admin, audit, customers, demo, import, orders, products};
+use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -45,7 +46,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 
 /// What refers to what: it goes with it, or stands in the way of deleting it.
-pub const REFERENCES: [Reference; 3] = [
+pub const REFERENCES: [Reference; 5] = [
     Reference {
         to: "customers",
         table: "orders",
@@ -73,7 +74,57 @@ pub const REFERENCES: [Reference; 3] = [
         href: "",
         cascades: true,
     },
+    Reference {
+        to: "roles",
+        table: "user_roles",
+        column: "role_id",
+        counted: "user_id",
+        resource: "users",
+        href: "/admin/users?role_id=",
+        cascades: false,
+    },
+    Reference {
+        to: "users",
+        table: "api_tokens",
+        column: "user_id",
+        counted: "id",
+        resource: "tokens",
+        href: "/admin/tokens?user=",
+        cascades: false,
+    },
 ];
+
+/// What can be permitted beyond viewing, adding, changing and deleting records.
+const EXTRAS: [(&str, &str); 9] = [
+    ("orders.place", "Place orders"),
+    ("orders.ship", "Ship orders"),
+    ("orders.reopen", "Reopen placed orders"),
+    ("orders.cancel", "Cancel orders"),
+    (orders::status::OVERRIDE_CREDIT, "Place orders beyond a customer's credit limit"),
+    ("records.import", "Import files"),
+    ("history.view", "See the log of the whole house"),
+    ("admin.view", "Open the admin area"),
+    ("settings.change", "Change settings while the server runs"),
+];
+
+/// What of the access to the house can be permitted, beside users and roles.
+const GUARDED: [(&str, [Option<&str>; 4]); 2] = [
+    ("API tokens", [Some("tokens.view"), Some("tokens.add"), None, Some("tokens.delete")]),
+    ("Sessions", [Some("sessions.view"), None, None, Some("sessions.delete")]),
+];
+
+/// Everything that a role can permit: the actions on every resource, and the extra permissions.
+pub fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+    CATALOGUE.get_or_init(|| {
+        let guarded =
+            GUARDED.map(|(label, codes)| Row { label: label.into(), codes: codes.map(|code| code.map(Into::into)) });
+        Catalogue {
+            rows: api().granted().iter().cloned().chain(guarded).collect(),
+            extras: EXTRAS.map(|(code, label)| Extra { code: code.into(), label: label.into() }).into(),
+        }
+    })
+}
 
 /// The REST resources, one line per module.
 pub fn api() -> Api {
@@ -83,6 +134,9 @@ pub fn api() -> Api {
         .resource::<orders::entity::Entity>()
         .operations(orders::api::routes(), orders::api::paths())
         .resource::<orders::item::Entity>()
+        .resource::<user::Entity>()
+        .resource::<role::Entity>()
+        .operations(accounts::api::routes(), accounts::api::paths())
 }
 
 /// The addresses of the pages. They are listed once in the life of a process, as leptos loads nothing for any page while it
@@ -97,7 +151,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState {
         started: Instant::now(),
-        database: database.knowing(&REFERENCES, &settings.currency),
+        database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
@@ -242,6 +296,7 @@ async fn sweep(state: AppState) {
         let database = &state.database;
         let swept = [
             session::sweep(database).await,
+            invitation::sweep(database).await,
             once::sweep(database).await,
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,

@@ -10,7 +10,7 @@
 //! | [`customers`], [`products`], [`orders`] | the modules: nouns, table, server functions, pages |
 //! | [`import`] | all of them out of CSV files |
 //! | [`audit`] | the log of the house |
-//! | [`accounts`] | signing in and out |
+//! | [`accounts`] | signing in, people, roles, tokens, one's own account |
 //! | [`admin`] | every resource by the same pages, and how the house is |
 //! | [`app`] | document, layout, navigation |
 //! | `house` | puts the modules and the machinery together |

@@ -3,20 +3,23 @@
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use chrono::TimeDelta;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use kontor::access::gate::{Access, Caller};
+use clap::{Args, Parser, Subcommand};
+use kontor::access::gate::Access;
+use kontor::access::people::UserInput;
+use kontor::access::token::{NewToken, Owner};
 use kontor::access::{password, token, user};
 use kontor::base::error::Code;
+use kontor::base::form::Input;
 use kontor::base::time::Moment;
-use kontor::base::time::stored::Timestamp;
+use kontor::base::time::stored::now;
 use kontor::base::{Error, Result};
 use kontor::history::chain;
 use kontor::server::database::Database;
 use kontor::server::live;
 use kontor::server::progress;
+use kontor::server::record::Add;
 use kontor::server::settings::Settings;
 use kontor::{demo, house, import};
 use tokio::signal::unix::{SignalKind, signal};
@@ -135,23 +138,6 @@ was written anew. Leaves with an error when the chain is broken, naming the firs
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Role {
-    Administrator,
-    Staff,
-    Viewer,
-}
-
-impl Role {
-    const fn code(self) -> &'static str {
-        match self {
-            Role::Administrator => "administrator",
-            Role::Staff => "staff",
-            Role::Viewer => "viewer",
-        }
-    }
-}
-
 #[derive(Subcommand)]
 enum User {
     /// Add a person; prints a generated password unless one is read from standard input
@@ -159,8 +145,9 @@ enum User {
         email: String,
         #[arg(long)]
         name: String,
-        #[arg(long)]
-        role: Role,
+        /// The code of a role, such as administrator, staff or viewer; several times for several
+        #[arg(long = "role", value_name = "CODE", required = true)]
+        roles: Vec<String>,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
@@ -302,7 +289,7 @@ fn start_log(filter: &str) {
 async fn connect(settings: &Settings) -> Result<Database> {
     Database::connect(&settings.database_url)
         .await
-        .map(|database| database.knowing(&house::REFERENCES, &settings.currency))
+        .map(|database| database.knowing(&house::REFERENCES, &settings.currency).granting(house::catalogue()))
         .map_err(|error| Error::internal(format!("cannot open the database: {error}")))
 }
 
@@ -319,13 +306,13 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool) -> Result<()>
         .await
         .map_err(|error| Error::internal(format!("cannot listen on {}: {error}", settings.addr)))?;
     let at = listener.local_addr()?;
-    let access = Access::<user::Manage>::system(&database)?;
-    if user::Entity::is_empty(&access).await? {
+    if user::Entity::is_empty(&Access::system(&database)?).await? {
         let (email, password) = ("admin@kontor.example", password::generated());
-        user::Entity::create(&access, email, "Administrator", Role::Administrator.code(), password.clone()).await?;
+        let administrator = person(email, "Administrator", vec!["administrator".into()]);
+        user::Entity::enlist(&Access::system(&database)?, administrator, password.clone()).await?;
         print(&format!(
             "\n  Kontor is ready at http://{at}\n\n    e-mail    {email}\n    password  {password}\n\n  The password is \
-             shown this once. Change it with `kontor user set-password {email}`.\n\n"
+             shown this once. Change it under /account.\n\n"
         ))?;
         if with_demo {
             demo::load(&database).await?;
@@ -382,27 +369,38 @@ async fn migrate(database: &Database, command: Migrate) -> Result<()> {
     Ok(())
 }
 
+/// Somebody who signs in.
+fn person(email: &str, name: &str, roles: Vec<String>) -> UserInput {
+    UserInput { email: email.into(), name: name.into(), roles, is_active: true, is_service: false }
+}
+
 async fn users(database: &Database, command: User) -> Result<()> {
-    let access = Access::<user::Manage>::of(Arc::new(Caller::system()), database.clone())?;
     match command {
-        User::Create { email, name, role, password_stdin } => {
+        User::Create { email, name, roles, password_stdin } => {
             let password = chosen_password(password_stdin)?;
-            user::Entity::create(&access, &email, &name, role.code(), password.clone()).await?;
+            let access: Access<Add<user::Entity>> = Access::system(database)?;
+            user::Entity::enlist(&access, checked(&person(&email, &name, roles))?, password.clone()).await?;
             if password_stdin { Ok(()) } else { print(&format!("{password}\n")) }
         }
         User::List => {
-            for user in user::Entity::list(&access).await? {
+            for user in user::Entity::everybody(&Access::system(database)?).await? {
                 let state = if user.is_active { "active" } else { "inactive" };
-                print(&format!("{:>4}  {:<32} {:<14} {state:<9} {}\n", user.id, user.email, user.role, user.name))?;
+                print(&format!("{:>4}  {:<32} {:<20} {state:<9} {}\n", user.id, user.email, user.roles, user.name))?;
             }
             Ok(())
         }
         User::SetPassword { email, password_stdin } => {
             let password = chosen_password(password_stdin)?;
-            user::Entity::set_password(&access, &email, password.clone()).await?;
+            user::Entity::set_password(&Access::system(database)?, &email, password.clone()).await?;
             if password_stdin { Ok(()) } else { print(&format!("{password}\n")) }
         }
     }
+}
+
+/// The input, held against its rules.
+fn checked<I: Input>(input: &I) -> Result<I> {
+    let values = input.values().into_iter().map(|(name, value)| (name, value.into()));
+    I::given(&values.collect::<Vec<_>>())
 }
 
 async fn history(database: &Database, command: History) -> Result<()> {
@@ -437,26 +435,20 @@ fn chosen_password(from_stdin: bool) -> Result<String> {
 }
 
 async fn tokens(database: &Database, command: Token) -> Result<()> {
-    let access = Access::<user::Manage>::of(Arc::new(Caller::system()), database.clone())?;
     match command {
         Token::Create { user, name, permissions, expires, require_if_match } => {
-            let new = token::NewToken {
-                email: user,
-                name,
-                permissions,
-                lifetime: expires,
-                requires_version: require_if_match,
-            };
-            print(&format!("{}\n", token::Entity::create(&access, new).await?))
+            let expires_at = expires.map(|lifetime| now() + lifetime);
+            let new = NewToken { name, permissions, expires_at, requires_version: require_if_match };
+            let (_, secret) = token::Entity::issue(&Access::system(database)?, Owner::Email(user), new).await?;
+            print(&format!("{secret}\n"))
         }
         Token::List => {
-            let day = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| Moment::from(at).to_string());
-            for token in token::Entity::list(&access).await? {
-                let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.to_string());
-                let state = token.revoked_at.map_or_else(
-                    || format!("expires {}", day(token.expires_at)),
-                    |at| format!("revoked {}", Moment::from(at)),
-                );
+            let day = |at: Option<Moment>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            for token in token::Entity::list(&Access::system(database)?, None).await?.into_iter().rev() {
+                let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.join(" "));
+                let state = token
+                    .revoked_at
+                    .map_or_else(|| format!("expires {}", day(token.expires_at)), |at| format!("revoked {at}"));
                 print(&format!(
                     "{:>4}  {:<24} {:<32} {state}, used {}, may {scope}\n",
                     token.id,
@@ -467,7 +459,7 @@ async fn tokens(database: &Database, command: Token) -> Result<()> {
             }
             Ok(())
         }
-        Token::Revoke { id } => token::Entity::revoke(&access, id).await,
+        Token::Revoke { id } => token::Entity::revoke(&Access::system(database)?, id).await,
     }
 }
 

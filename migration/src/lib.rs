@@ -16,6 +16,7 @@ mod m20261124_000006_imports;
 mod m20261125_000007_idempotency;
 mod m20261125_000008_event_order;
 mod m20261125_000009_event_chain;
+mod m20261125_000010_access;
 mod m20261125_000011_admin_runs;
 mod m20261125_000012_settings;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000007_idempotency::Migration),
             Box::new(m20261125_000008_event_order::Migration),
             Box::new(m20261125_000009_event_chain::Migration),
+            Box::new(m20261125_000010_access::Migration),
             Box::new(m20261125_000011_admin_runs::Migration),
             Box::new(m20261125_000012_settings::Migration),
         ]

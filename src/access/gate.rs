@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
-use super::holds;
+use super::permission::Catalogue;
+use super::{grants, holds};
+use crate::base::error::Code;
 use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency::Claim;
@@ -73,6 +75,10 @@ pub struct Caller {
     /// Stands in the answer, in the log and in every event of the request.
     pub request_id: String,
     pub permissions: Vec<String>,
+    /// The zone they read times in, by its IANA name; UTC when absent.
+    pub time_zone: Option<String>,
+    /// Whether they must set up a second factor before anything else.
+    pub must_enrol: bool,
     /// Whether every change must name the version it was decided on.
     pub requires_version: bool,
     /// What keeps a repeated request from being carried out twice.
@@ -89,6 +95,8 @@ impl Caller {
             door: Door::Cli,
             request_id: uuid::Uuid::now_v7().to_string(),
             permissions: vec![super::EVERYTHING.into()],
+            time_zone: None,
+            must_enrol: false,
             requires_version: false,
             claim: None,
             purpose: None,
@@ -121,10 +129,11 @@ impl<P: Permission> Access<P> {
     /// `Unauthenticated` when nobody knows who is asking, else `Forbidden` with the permission that is missing.
     pub fn of(caller: Arc<Caller>, database: Database) -> Result<Self> {
         if !holds(&caller.permissions, &P::code()) {
-            return Err(match caller.actor {
-                Actor::Anonymous => Error::unauthenticated(),
-                _ => Error::forbidden(&P::code()),
-            });
+            if caller.actor == Actor::Anonymous {
+                return Err(Error::unauthenticated());
+            }
+            grants::refused(&caller, &P::code());
+            return Err(Error::forbidden(&P::code()));
         }
         Ok(Self { database, caller, permission: PhantomData })
     }
@@ -132,6 +141,39 @@ impl<P: Permission> Access<P> {
     /// The command line's access.
     pub fn system(database: &Database) -> Result<Self> {
         Self::of(Arc::new(Caller::system()), database.clone())
+    }
+}
+
+/// What a person may do with what is their own. It takes a session: no token speaks for a person.
+#[derive(Debug)]
+pub struct Oneself;
+
+impl Access<Oneself> {
+    /// Lets through who is signed in.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for anybody else; `Forbidden` for who must set up a second factor first.
+    pub fn of_oneself(caller: Arc<Caller>, database: Database) -> Result<Self> {
+        if caller.must_enrol {
+            return Err(Error::new(Code::Forbidden, "Set up your second factor first."));
+        }
+        Self::of_enrolling(caller, database)
+    }
+
+    /// Lets through who is signed in, and be it to set up the second factor they need.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for anybody else.
+    pub fn of_enrolling(caller: Arc<Caller>, database: Database) -> Result<Self> {
+        match caller.actor {
+            Actor::User { .. } => Ok(Self { database, caller, permission: PhantomData }),
+            _ => Err(Error::unauthenticated()),
+        }
+    }
+
+    /// Who asks.
+    pub fn user_id(&self) -> i64 {
+        self.caller.user_id().unwrap_or_default()
     }
 }
 
@@ -153,6 +195,11 @@ impl<P> Access<P> {
     /// The company's currency, as ISO 4217.
     pub fn currency(&self) -> Arc<str> {
         self.database.currency()
+    }
+
+    /// Every permission that a role can have.
+    pub fn catalogue(&self) -> &'static Catalogue {
+        self.database.catalogue()
     }
 
     /// The same caller with another permission they hold.

@@ -5,15 +5,30 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod people;
+pub mod permission;
+
 /// The proof and where it comes from: session, token, command line.
 #[cfg(feature = "ssr")]
 pub mod gate;
+/// What people hold, and the rule that nobody gives what they do not have.
+#[cfg(feature = "ssr")]
+pub mod grants;
+/// One-time links by which people choose their password.
+#[cfg(feature = "ssr")]
+pub mod invitation;
+/// What a person does with their own account.
+#[cfg(feature = "ssr")]
+pub mod own;
 /// Passwords and their hashes.
 #[cfg(feature = "ssr")]
 pub mod password;
 /// Roles and their permissions.
 #[cfg(feature = "ssr")]
 pub mod role;
+/// Codes of an app beside the password.
+#[cfg(feature = "ssr")]
+pub mod second_factor;
 /// Sessions of the web app.
 #[cfg(feature = "ssr")]
 pub mod session;
@@ -53,4 +68,9 @@ impl Me {
     pub fn holds(&self, permission: &str) -> bool {
         holds(&self.permissions, permission)
     }
+}
+
+/// Whether the signed-in person of the page may do `action` with `resource`.
+pub fn may(resource: &str, action: &str) -> bool {
+    leptos::prelude::use_context::<Me>().is_some_and(|me| me.may(resource, action))
 }

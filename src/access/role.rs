@@ -1,15 +1,36 @@
-//! Roles: named sets of permissions.
+//! The table of roles: named sets of permissions.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+use serde_json::{Map, json};
 
-/// A role, found by its `code`.
+use super::EVERYTHING;
+use super::gate::Access;
+use super::grants;
+use super::people::{ROLES, Role, RoleInput, joined, split};
+use crate::base::form::nearest;
+use crate::base::listing::Listing;
+use crate::base::record::Record;
+use crate::base::time::stored::Timestamp;
+use crate::base::{Error, Result, fold};
+use crate::server::record::{Described, Resource, searchable};
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "roles")]
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
+    pub version: i64,
     pub code: String,
     pub name: String,
+    pub name_key: String,
+    pub description: Option<String>,
+    /// Codes, separated by spaces.
+    pub permissions: String,
+    pub requires_second_factor: bool,
+    pub search_text: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -17,21 +38,106 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The permissions of roles, one row each.
-pub mod permission {
-    use sea_orm::entity::prelude::*;
+impl From<Model> for Role {
+    fn from(row: Model) -> Self {
+        Record {
+            id: row.id,
+            version: row.version,
+            data: RoleInput {
+                name: row.name,
+                code: Some(row.code),
+                description: row.description,
+                requires_second_factor: row.requires_second_factor,
+                permissions: split(&row.permissions),
+            },
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        }
+    }
+}
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "role_permissions")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub role_id: i64,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub permission: String,
+/// A list of texts in the description of the API.
+pub fn words(title: &str, description: &str) -> serde_json::Value {
+    let word = json!({ "type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$" });
+    json!({ "type": "array", "title": title, "description": description, "items": word, "uniqueItems": true })
+}
+
+impl Resource for Entity {
+    const NAME: &'static str = "roles";
+    const SINGULAR: &'static str = "role";
+    const LISTING: Listing = ROLES;
+    /// Passwords and what people hold do not come back with the past.
+    const REMEMBERED: bool = false;
+    const NESTED: Option<&'static str> = Some("permissions");
+
+    type Record = Role;
+    type Input = RoleInput;
+
+    fn read(row: Model) -> Role {
+        row.into()
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    fn fill(row: &mut ActiveModel, input: &RoleInput) {
+        let code = input.code.clone().unwrap_or_default();
+        row.search_text = Set(searchable([Some(&input.name), Some(&code)]));
+        row.code = Set(code);
+        row.name_key = Set(fold::fold(&input.name));
+        row.name = Set(input.name.clone());
+        row.description = Set(input.description.clone());
+        row.permissions = Set(joined(&input.permissions));
+        row.requires_second_factor = Set(input.requires_second_factor);
+    }
 
-    impl ActiveModelBehavior for ActiveModel {}
+    /// A blank code keeps the stored one, or is made from the name.
+    async fn complete(_: &DatabaseTransaction, stored: Option<&Role>, input: &mut RoleInput) -> Result<()> {
+        let before = stored.and_then(|stored| stored.data.code.clone());
+        let code = input.code.get_or_insert_with(|| before.clone().unwrap_or_else(|| code_from(&input.name)));
+        if before.is_some_and(|before| before != *code) {
+            return Err(Error::field("code", "The code of a role stays as it is, as scripts refer to it."));
+        }
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if code.is_empty() || !code.chars().all(fits) {
+            return Err(Error::field("code", "Use small letters, digits and dashes."));
+        }
+        Ok(())
+    }
+
+    async fn admit<P: Send + Sync>(
+        transaction: &DatabaseTransaction,
+        access: &Access<P>,
+        before: Option<&Role>,
+        after: Option<&RoleInput>,
+    ) -> Result<()> {
+        grants::take_turns(transaction).await?;
+        let catalogue = access.catalogue();
+        let after = after.map_or(&[][..], |after| &after.permissions);
+        if let Some(unknown) = after.iter().find(|code| !catalogue.knows(code)) {
+            let hint =
+                nearest(unknown, catalogue.codes()).map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            return Err(Error::field("permissions", format!("There is no permission {unknown}.{hint}")));
+        }
+        let before = before.map_or(&[][..], |before| &before.data.permissions);
+        grants::covers(access.caller(), before.iter().chain(after).map(String::as_str))
+    }
+
+    async fn follow(transaction: &DatabaseTransaction, before: Option<&Role>, after: Option<&Role>) -> Result<()> {
+        let everything = |role: &Role| role.data.permissions.iter().any(|code| code == EVERYTHING);
+        if before.is_some_and(everything) && !after.is_some_and(everything) {
+            grants::some_administrator(transaction).await?;
+        }
+        Ok(())
+    }
+
+    fn described() -> Described {
+        let permissions = words("Permissions", "What it permits, such as `customers.view`; `*` is everything.");
+        let permissions = Map::from_iter([("permissions".to_owned(), permissions)]);
+        Described { read: permissions.clone(), written: permissions, ..Described::default() }
+    }
+}
+
+/// A code out of a name: `Night shift` is `night-shift`.
+fn code_from(name: &str) -> String {
+    let folded = fold::fold(name);
+    let words = folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").chars().take(60).collect()
 }

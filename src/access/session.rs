@@ -5,21 +5,25 @@
 
 use std::collections::HashMap;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, FromQueryResult, JoinType, QuerySelect};
-use serde_json::Value;
+use sea_orm::sea_query::{ExprTrait, Func};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{self, SessionStore};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
 
+use super::gate::{Access, Permission};
+use super::people::{SessionLine, split};
 use super::token::digest;
 use super::user::{self, Person};
-use super::{role, token};
-use crate::base::time::stored::Timestamp;
-use crate::base::time::stored::now;
+use super::{grants, role, second_factor};
+use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
+use crate::history::entity::{Subject, record};
 use crate::server::database::Database;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,12 +36,23 @@ pub struct Model {
     pub data: String,
     pub expires_at: Timestamp,
     pub created_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub seen_at: Option<Timestamp>,
+    /// Where its person signed in.
+    pub address: Option<String>,
+    pub browser: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(belongs_to = "user::Entity", from = "Column::UserId", to = "user::Column::Id")]
     User,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -51,8 +66,56 @@ const LIFETIME: time::Duration = time::Duration::days(14);
 /// A session in use is prolonged at most this often, in seconds.
 const PROLONG_EVERY: i64 = 3600;
 
+/// How long a right password waits for its code, in seconds.
+const AWAITED_FOR: i64 = 600;
+
+/// Its use is noted at most this often.
+const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// The most sessions a list shows, the latest used first.
+const SHOWN: u64 = 500;
+
 const PERSON: &str = "person";
 const PROLONGED: &str = "prolonged";
+const FROM: &str = "from";
+const AWAITED: &str = "awaited";
+
+/// The permission to see who is signed in.
+#[derive(Debug)]
+pub struct View;
+
+impl Permission for View {
+    fn code() -> String {
+        "sessions.view".into()
+    }
+}
+
+/// The permission to end sessions.
+#[derive(Debug)]
+pub struct End;
+
+impl Permission for End {
+    fn code() -> String {
+        "sessions.delete".into()
+    }
+}
+
+/// Where somebody signs in from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct From {
+    pub address: String,
+    /// The browser and the system, such as `Firefox on Linux`.
+    pub browser: String,
+}
+
+/// Somebody whose password was right, and whose code is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    pub user_id: i64,
+    pub email: String,
+    /// Seconds since the epoch.
+    pub since: i64,
+}
 
 /// The layer that carries sessions in a cookie that scripts cannot read and other sites cannot send.
 pub fn layer(database: Database, secure: bool) -> SessionManagerLayer<Store> {
@@ -69,10 +132,120 @@ pub fn layer(database: Database, secure: bool) -> SessionManagerLayer<Store> {
 ///
 /// # Errors
 /// `Internal` when it cannot be stored.
-pub async fn start(session: &Session, person: &Person) -> Result<()> {
+pub async fn start(session: &Session, user: user::Model, from: From) -> Result<()> {
     session.cycle_id().await.map_err(failed)?;
+    let person = Person {
+        id: user.id,
+        name: user.name,
+        email: user.email,
+        permissions: Vec::new(),
+        time_zone: user.time_zone,
+        must_enrol: false,
+    };
+    session.remove::<Awaited>(AWAITED).await.map_err(failed)?;
     session.insert(PERSON, person).await.map_err(failed)?;
+    session.insert(FROM, from).await.map_err(failed)?;
     session.insert(PROLONGED, user::seconds()).await.map_err(failed)
+}
+
+/// Remembers under a new id that somebody's password was right; it is nobody's session yet.
+///
+/// # Errors
+/// `Internal` when it cannot be stored.
+pub async fn await_code(session: &Session, user: &user::Model) -> Result<()> {
+    session.cycle_id().await.map_err(failed)?;
+    session.remove::<Person>(PERSON).await.map_err(failed)?;
+    let awaited = Awaited { user_id: user.id, email: user.email.clone(), since: user::seconds() };
+    session.insert(AWAITED, awaited).await.map_err(failed)
+}
+
+/// Whose code is missing, if the password was right not long ago.
+///
+/// # Errors
+/// `Internal` when the store does not answer.
+pub async fn awaited(session: &Session) -> Result<Option<Awaited>> {
+    let awaited = session.get::<Awaited>(AWAITED).await.map_err(failed)?;
+    Ok(awaited.filter(|awaited| user::seconds() - awaited.since < AWAITED_FOR))
+}
+
+/// The id by which lists name a session.
+pub fn listed_id(session: &Session) -> Option<String> {
+    session.id().map(|id| digest(&id.to_string()))
+}
+
+/// Ends the sessions of a person but for one. Says how many.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn end_all(transaction: &DatabaseTransaction, user_id: i64, but: Option<String>) -> Result<u64> {
+    let ended = Entity::delete_many()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::Id.ne(but.unwrap_or_default()))
+        .exec(transaction)
+        .await?;
+    Ok(ended.rows_affected)
+}
+
+impl Entity {
+    /// Who is signed in, the latest used first; one person's sessions, or everybody's. `current` is the one that asks.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(access: &Access<View>, user_id: Option<i64>, current: Option<&str>) -> Result<Vec<SessionLine>> {
+        lines(access.reader(), user_id, current).await
+    }
+
+    /// Ends one session.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` for the session of somebody who may more than the caller.
+    pub async fn end(access: &Access<End>, id: &str) -> Result<()> {
+        let transaction = access.write().await?;
+        let session = Self::find_by_id(id).one(&transaction).await?;
+        let user_id = session.and_then(|session| session.user_id).ok_or_else(|| Error::not_found("session"))?;
+        user::managed(&transaction, access, user_id).await?;
+        Self::delete_by_id(id).exec(&transaction).await?;
+        let subject =
+            Subject { resource: "users", id: user_id, command: "end_session", versions: (None, None), reason: None };
+        record(&transaction, access.caller(), subject, json!({})).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Sessions as they are listed. One statement.
+pub(super) async fn lines(
+    db: &impl ConnectionTrait,
+    user_id: Option<i64>,
+    current: Option<&str>,
+) -> Result<Vec<SessionLine>> {
+    let mut select = Entity::find()
+        .find_also_related(user::Entity)
+        .filter(Column::ExpiresAt.gt(now()))
+        .filter(Column::UserId.is_not_null())
+        .order_by_desc(Expr::expr(Func::coalesce([
+            Expr::col((Entity, Column::SeenAt)),
+            Expr::col((Entity, Column::CreatedAt)),
+        ])))
+        .limit(SHOWN);
+    if let Some(user_id) = user_id {
+        select = select.filter(Column::UserId.eq(user_id));
+    }
+    let line = |(session, user): (Model, Option<user::Model>)| {
+        let user = user?;
+        Some(SessionLine {
+            is_current: current == Some(session.id.as_str()),
+            id: session.id,
+            user: user.id,
+            name: user.name,
+            email: user.email,
+            created_at: session.created_at.into(),
+            seen_at: session.seen_at.map(Into::into),
+            expires_at: session.expires_at.into(),
+            address: session.address.filter(|text| !text.is_empty()),
+            browser: session.browser.filter(|text| !text.is_empty()),
+        })
+    };
+    Ok(select.all(db).await?.into_iter().filter_map(line).collect())
 }
 
 /// Ends the session and takes the cookie back.
@@ -121,10 +294,16 @@ pub struct Store {
 struct Row {
     data: String,
     expires_at: Timestamp,
+    seen_at: Option<Timestamp>,
+    address: Option<String>,
+    browser: Option<String>,
     user_id: Option<i64>,
     name: Option<String>,
     email: Option<String>,
-    permission: Option<String>,
+    time_zone: Option<String>,
+    permissions: Option<String>,
+    requires_second_factor: Option<bool>,
+    confirmed_at: Option<Timestamp>,
 }
 
 fn backend(error: impl std::fmt::Display) -> session_store::Error {
@@ -134,6 +313,7 @@ fn backend(error: impl std::fmt::Display) -> session_store::Error {
 fn columns(record: &Record) -> session_store::Result<ActiveModel> {
     let mut data = record.data.clone();
     let user_id = data.remove(PERSON).and_then(|person| person.get("id").and_then(Value::as_i64));
+    let from: From = data.remove(FROM).and_then(|from| serde_json::from_value(from).ok()).unwrap_or_default();
     let data = serde_json::to_string(&data).map_err(|e| session_store::Error::Encode(e.to_string()))?;
     let expires_at = DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0)
         .ok_or_else(|| session_store::Error::Encode("expiry out of range".into()))?;
@@ -142,6 +322,8 @@ fn columns(record: &Record) -> session_store::Result<ActiveModel> {
         user_id: Set(user_id),
         data: Set(data),
         expires_at: Set(expires_at),
+        address: Set(Some(from.address)),
+        browser: Set(Some(from.browser)),
         ..Default::default()
     })
 }
@@ -151,6 +333,7 @@ impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let mut session = columns(record)?;
         session.created_at = Set(now());
+        session.seen_at = Set(Some(now()));
         let transaction = self.database.write().await.map_err(backend)?;
         Entity::insert(session).exec_without_returning(&transaction).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)
@@ -170,18 +353,21 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        let id_in_database = digest(&id.to_string());
         let rows = Entity::find()
             .select_only()
-            .columns([Column::Data, Column::ExpiresAt])
+            .columns([Column::Data, Column::ExpiresAt, Column::SeenAt, Column::Address, Column::Browser])
             .column_as(user::Column::Id, "user_id")
-            .column_as(user::Column::Name, "name")
-            .column_as(user::Column::Email, "email")
-            .column_as(role::permission::Column::Permission, "permission")
+            .columns([user::Column::Name, user::Column::Email, user::Column::TimeZone])
+            .columns([role::Column::Permissions, role::Column::RequiresSecondFactor])
+            .column(second_factor::Column::ConfirmedAt)
             .join(JoinType::LeftJoin, Relation::User.def())
-            .join(JoinType::LeftJoin, token::granted())
-            .filter(Column::Id.eq(digest(&id.to_string())))
+            .join(JoinType::LeftJoin, grants::assignments())
+            .join(JoinType::LeftJoin, grants::assigned())
+            .join(JoinType::LeftJoin, second_factor::of_user())
+            .filter(Column::Id.eq(id_in_database.as_str()))
             .filter(Column::ExpiresAt.gt(now()))
-            .filter(user::Column::IsActive.eq(true))
+            .filter(Column::UserId.is_null().or(user::Column::IsActive.eq(true)))
             .into_model::<Row>()
             .all(self.database.reader())
             .await
@@ -190,10 +376,18 @@ impl SessionStore for Store {
         let mut data: HashMap<String, Value> =
             serde_json::from_str(&first.data).map_err(|e| session_store::Error::Decode(e.to_string()))?;
         if let (Some(id), Some(name), Some(email)) = (first.user_id, first.name.clone(), first.email.clone()) {
-            let permissions = rows.iter().filter_map(|row| row.permission.clone()).collect();
-            let person = Person { id, name, email, permissions };
+            let permissions = rows.iter().filter_map(|row| row.permissions.as_deref()).flat_map(split).collect();
+            let required = rows.iter().any(|row| row.requires_second_factor == Some(true));
+            let must_enrol = required && first.confirmed_at.is_none();
+            let person = Person { id, name, email, permissions, time_zone: first.time_zone.clone(), must_enrol };
             let person = serde_json::to_value(person).map_err(|e| session_store::Error::Decode(e.to_string()))?;
             data.insert(PERSON.to_owned(), person);
+            let (address, browser) =
+                (first.address.clone().unwrap_or_default(), first.browser.clone().unwrap_or_default());
+            data.insert(FROM.to_owned(), json!({ "address": address, "browser": browser }));
+            if first.seen_at.is_none_or(|seen| now() - seen > SEEN_EVERY) {
+                tokio::spawn(note_use(self.database.clone(), id_in_database));
+            }
         }
         let expiry_date = OffsetDateTime::from_unix_timestamp(first.expires_at.timestamp()).map_err(backend)?;
         Ok(Some(Record { id: *id, data, expiry_date }))
@@ -203,5 +397,20 @@ impl SessionStore for Store {
         let transaction = self.database.write().await.map_err(backend)?;
         Entity::delete_by_id(digest(&id.to_string())).exec(&transaction).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)
+    }
+}
+
+async fn note_use(database: Database, id: String) {
+    let noted = async {
+        let transaction = database.write().await?;
+        Entity::update_many()
+            .col_expr(Column::SeenAt, Expr::value(now()))
+            .filter(Column::Id.eq(id))
+            .exec(&transaction)
+            .await?;
+        Ok::<_, Error>(transaction.commit().await?)
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(error = error.internal.as_deref(), "could not note the use of a session");
     }
 }

@@ -1,6 +1,8 @@
-//! How often one may try to sign in, per account and per address.
+//! How often one may try to sign in: to an account from an address, and from an address to any account.
+//!
+//! Nothing is counted of an account alone, so that nobody can shut its owner out by trying passwords from elsewhere.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -13,12 +15,12 @@ use crate::base::{Error, Result, fold};
 /// Counts attempts to sign in.
 #[derive(Debug)]
 pub struct Throttle {
-    accounts: DefaultKeyedRateLimiter<String>,
+    accounts: DefaultKeyedRateLimiter<(String, IpAddr)>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl Throttle {
-    /// Allows `attempts` a minute to one account, and four times as many from one address.
+    /// Allows `attempts` a minute from one address to one account, and four times as many to all accounts together.
     pub fn new(attempts: NonZeroU32) -> Self {
         let address = attempts.saturating_mul(NonZeroU32::MIN.saturating_add(3));
         Self {
@@ -32,9 +34,9 @@ impl Throttle {
     /// # Errors
     /// `TooManyRequests` with the seconds to wait.
     pub fn attempt(&self, email: &str, address: IpAddr) -> Result<()> {
-        let now = DefaultClock::default().now();
+        let (now, address) = (DefaultClock::default().now(), network(address));
         let by_address = self.addresses.check_key(&address).map_err(|wait| wait.wait_time_from(now));
-        let account = fold::key(email.trim()).chars().take(254).collect();
+        let account = (fold::key(email.trim()).chars().take(254).collect(), address);
         by_address
             .and_then(|()| self.accounts.check_key(&account).map_err(|wait| wait.wait_time_from(now)))
             .map_err(wait)
@@ -44,6 +46,17 @@ impl Throttle {
     pub fn sweep(&self) {
         self.accounts.retain_recent();
         self.addresses.retain_recent();
+    }
+}
+
+/// The address as it is counted: whoever has one address of IPv6 has the 64 bits below it.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! API tokens: many per person, named, scoped, expiring, shown once and stored as a digest.
 
-use chrono::TimeDelta;
+use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, FromQueryResult, JoinType, QueryOrder, QuerySelect, RelationDef};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::gate::Access;
-use super::user::{self, Manage};
-use super::{holds, role};
+use super::gate::{Access, Caller, Permission};
+use super::people::{TokenInput, TokenLine, split};
+use super::permission::lacking;
+use super::{grants, holds, role, user};
 use crate::base::form::{Field, Given, Kind};
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
@@ -41,6 +42,12 @@ pub enum Relation {
     User,
 }
 
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
 impl ActiveModelBehavior for ActiveModel {}
 
 /// How tokens begin, so that people and scanners recognise one that leaked.
@@ -54,24 +61,74 @@ pub fn digest(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
 }
 
-/// From a user to the permissions of their role.
-pub(super) fn granted() -> RelationDef {
-    user::Entity::belongs_to(role::permission::Entity)
-        .from(user::Column::RoleId)
-        .to(role::permission::Column::RoleId)
-        .into()
+/// The permission to see everybody's tokens.
+#[derive(Debug)]
+pub struct View;
+
+impl Permission for View {
+    fn code() -> String {
+        "tokens.view".into()
+    }
+}
+
+/// The permission to make tokens for others.
+#[derive(Debug)]
+pub struct Issue;
+
+impl Permission for Issue {
+    fn code() -> String {
+        "tokens.add".into()
+    }
+}
+
+/// The permission to end others' tokens.
+#[derive(Debug)]
+pub struct Revoke;
+
+impl Permission for Revoke {
+    fn code() -> String {
+        "tokens.delete".into()
+    }
+}
+
+/// The most tokens a list shows, the newest first.
+const SHOWN: u64 = 500;
+
+/// Whom a token acts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    Id(i64),
+    Email(String),
 }
 
 /// What a new token is to be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// The address of the person it acts for.
-    pub email: String,
     pub name: String,
     /// Empty for everything the person may.
     pub permissions: Vec<String>,
-    pub lifetime: Option<TimeDelta>,
+    pub expires_at: Option<Timestamp>,
     pub requires_version: bool,
+}
+
+impl NewToken {
+    /// What an input asks for.
+    ///
+    /// # Errors
+    /// `Invalid` at `expires_at`.
+    pub fn of(input: TokenInput) -> Result<Self> {
+        let moment = |text: String| {
+            chrono::DateTime::parse_from_rfc3339(&text)
+                .map(|at| at.with_timezone(&chrono::Utc).trunc_subsecs(6))
+                .map_err(|_| Error::field("expires_at", "Enter a moment such as 2026-11-24T14:02:01Z."))
+        };
+        Ok(Self {
+            name: input.name,
+            permissions: input.permissions,
+            expires_at: input.expires_at.map(moment).transpose()?,
+            requires_version: input.requires_version,
+        })
+    }
 }
 
 /// A valid token's meaning: who it acts for and what it may.
@@ -84,19 +141,6 @@ pub struct Bearer {
     pub requires_version: bool,
 }
 
-/// A line of `kontor token list`.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct Summary {
-    pub id: i64,
-    pub name: String,
-    pub email: String,
-    pub permissions: Option<Json>,
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
-    pub last_used_at: Option<Timestamp>,
-    pub revoked_at: Option<Timestamp>,
-}
-
 #[derive(FromQueryResult)]
 struct Row {
     id: i64,
@@ -105,95 +149,44 @@ struct Row {
     scope: Option<Json>,
     requires_version: bool,
     last_used_at: Option<Timestamp>,
-    permission: Option<String>,
+    granted: Option<String>,
 }
 
 impl Entity {
-    /// Makes a token and returns its secret, which nobody can read again.
+    /// Makes a token for somebody and returns it with its secret, which nobody can read again.
     ///
     /// # Errors
-    /// `NotFound` for the person, `Invalid` at `name` or at a permission the person does not hold.
-    pub async fn create(access: &Access<Manage>, new: NewToken) -> Result<String> {
-        let name = Field::new("name", "Name", Kind::Line { max: 100 }).required();
-        let name = match name.check(&Given::Text(new.name)) {
-            Ok(value) => value.as_str().unwrap_or_default().to_owned(),
-            Err(message) => return Err(Error::field("name", message)),
-        };
-        let secret = format!("{PREFIX}{}", hex(&rand::random::<[u8; 32]>()));
+    /// `NotFound` for the person; `Invalid` at `name`, or at `permissions` for one the person does not hold; `Forbidden` for
+    /// what the caller does not hold.
+    pub async fn issue(access: &Access<Issue>, owner: Owner, new: NewToken) -> Result<(TokenLine, String)> {
         let transaction = access.write().await?;
-        let user = user::Entity::by_email(&transaction, &new.email).await?;
-        let held: Vec<String> = role::permission::Entity::find()
-            .filter(role::permission::Column::RoleId.eq(user.role_id))
-            .all(&transaction)
-            .await?
-            .into_iter()
-            .map(|row| row.permission)
-            .collect();
-        if let Some(beyond) = new.permissions.iter().find(|code| !holds(&held, code)) {
-            return Err(Error::field("permission", format!("{} does not hold {beyond}.", user.email)));
-        }
-        let scope = (!new.permissions.is_empty()).then(|| json!(new.permissions));
-        let token = Entity::insert(ActiveModel {
-            user_id: Set(user.id),
-            name: Set(name),
-            hash: Set(digest(&secret)),
-            permissions: Set(scope),
-            requires_version: Set(new.requires_version),
-            expires_at: Set(new.lifetime.map(|lifetime| now() + lifetime)),
-            created_at: Set(now()),
-            ..Default::default()
-        })
-        .exec_with_returning(&transaction)
-        .await?;
-        let subject =
-            Subject { resource: "tokens", id: token.id, command: "create", versions: (None, None), reason: None };
-        let changes = json!({ "name": [null, token.name], "user": [null, user.email] });
-        record(&transaction, access.caller(), subject, changes).await?;
+        let user = match owner {
+            Owner::Id(id) => user::Entity::by_id(&transaction, id).await?,
+            Owner::Email(email) => user::Entity::by_email(&transaction, &email).await?,
+        };
+        let made = make(&transaction, access.caller(), user, new).await?;
         transaction.commit().await?;
-        Ok(secret)
+        Ok(made)
     }
 
-    /// All tokens, the newest last.
+    /// Tokens, the newest first; one person's, or everybody's.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list(access: &Access<Manage>) -> Result<Vec<Summary>> {
-        Ok(Entity::find()
-            .select_only()
-            .columns([
-                Column::Id,
-                Column::Name,
-                Column::Permissions,
-                Column::CreatedAt,
-                Column::ExpiresAt,
-                Column::LastUsedAt,
-                Column::RevokedAt,
-            ])
-            .column_as(user::Column::Email, "email")
-            .join(JoinType::InnerJoin, Relation::User.def())
-            .order_by_asc(Column::Id)
-            .into_model::<Summary>()
-            .all(access.reader())
-            .await?)
+    pub async fn list(access: &Access<View>, user_id: Option<i64>) -> Result<Vec<TokenLine>> {
+        lines(access.reader(), user_id).await
     }
 
     /// Ends a token at once.
     ///
     /// # Errors
-    /// `NotFound` when there is none that is not ended yet.
-    pub async fn revoke(access: &Access<Manage>, id: i64) -> Result<()> {
+    /// `NotFound` when there is none that is not ended yet; `Forbidden` for the token of somebody who may more than the
+    /// caller.
+    pub async fn revoke(access: &Access<Revoke>, id: i64) -> Result<()> {
         let transaction = access.write().await?;
-        let revoked = Entity::update_many()
-            .col_expr(Column::RevokedAt, Expr::value(now()))
-            .filter(Column::Id.eq(id))
-            .filter(Column::RevokedAt.is_null())
-            .exec(&transaction)
-            .await?;
-        if revoked.rows_affected == 0 {
-            return Err(Error::not_found("token"));
-        }
-        let subject = Subject { resource: "tokens", id, command: "revoke", versions: (None, None), reason: None };
-        record(&transaction, access.caller(), subject, json!({})).await?;
+        let token = Self::find_by_id(id).one(&transaction).await?.ok_or_else(|| Error::not_found("token"))?;
+        user::managed(&transaction, access, token.user_id).await?;
+        end(&transaction, access.caller(), id).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -210,9 +203,10 @@ impl Entity {
             .select_only()
             .columns([Column::Id, Column::Name, Column::UserId, Column::RequiresVersion, Column::LastUsedAt])
             .column_as(Column::Permissions, "scope")
-            .column_as(role::permission::Column::Permission, "permission")
+            .column_as(role::Column::Permissions, "granted")
             .join(JoinType::InnerJoin, Relation::User.def())
-            .join(JoinType::LeftJoin, granted())
+            .join(JoinType::LeftJoin, grants::assignments())
+            .join(JoinType::LeftJoin, grants::assigned())
             .filter(Column::Hash.eq(digest(secret)))
             .filter(Column::RevokedAt.is_null())
             .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now())))
@@ -224,14 +218,10 @@ impl Entity {
         if first.last_used_at.is_none_or(|used| now() - used > NOTED_EVERY) {
             tokio::spawn(note_use(database.clone(), first.id));
         }
-        let held: Vec<String> = rows.iter().filter_map(|row| row.permission.clone()).collect();
+        let held: Vec<String> = rows.iter().filter_map(|row| row.granted.as_deref()).flat_map(split).collect();
         let permissions = match &first.scope {
             None => held,
-            Some(scope) => serde_json::from_value::<Vec<String>>(scope.clone())
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|code| holds(&held, code))
-                .collect(),
+            Some(scope) => scope_of(scope.clone()).into_iter().filter(|code| holds(&held, code)).collect(),
         };
         Ok(Some(Bearer {
             id: first.id,
@@ -241,6 +231,93 @@ impl Entity {
             requires_version: first.requires_version,
         }))
     }
+}
+
+fn scope_of(stored: Json) -> Vec<String> {
+    serde_json::from_value(stored).unwrap_or_default()
+}
+
+/// Makes a token within a transaction. Its scope reaches no further than its person, and no further than whoever makes it.
+pub(super) async fn make(
+    transaction: &DatabaseTransaction,
+    caller: &Caller,
+    user: user::Model,
+    new: NewToken,
+) -> Result<(TokenLine, String)> {
+    let name = Field::new("name", "Name", Kind::Line { max: 100 }).required();
+    let name = match name.check(&Given::typed(name.kind, &new.name)) {
+        Ok(value) => value.as_str().unwrap_or_default().to_owned(),
+        Err(message) => return Err(Error::field("name", message)),
+    };
+    if new.expires_at.is_some_and(|at| at <= now()) {
+        return Err(Error::field("expires_at", "Choose a moment to come."));
+    }
+    let held = grants::held_by(transaction, user.id).await?;
+    if let Some(beyond) = lacking(&held, new.permissions.iter().map(String::as_str)) {
+        return Err(Error::field("permissions", format!("{} does not hold {beyond}.", user.email)));
+    }
+    let reach = if new.permissions.is_empty() { &held } else { &new.permissions };
+    grants::covers(caller, reach.iter().map(String::as_str))?;
+    let secret = format!("{PREFIX}{}", hex(&rand::random::<[u8; 32]>()));
+    let scope = (!new.permissions.is_empty()).then(|| json!(new.permissions));
+    let token = Entity::insert(ActiveModel {
+        user_id: Set(user.id),
+        name: Set(name),
+        hash: Set(digest(&secret)),
+        permissions: Set(scope.clone()),
+        requires_version: Set(new.requires_version),
+        expires_at: Set(new.expires_at),
+        created_at: Set(now()),
+        ..Default::default()
+    })
+    .exec_with_returning(transaction)
+    .await?;
+    let subject = Subject { resource: "tokens", id: token.id, command: "create", versions: (None, None), reason: None };
+    let changes = json!({ "name": [null, token.name], "user": [null, user.email], "permissions": [null, scope] });
+    record(transaction, caller, subject, changes).await?;
+    line(token, Some(user)).map(|line| (line, secret)).ok_or_else(|| Error::internal("a token without its person"))
+}
+
+/// Ends a token within a transaction.
+pub(super) async fn end(transaction: &DatabaseTransaction, caller: &Caller, id: i64) -> Result<()> {
+    let revoked = Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(now()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::RevokedAt.is_null())
+        .exec(transaction)
+        .await?;
+    if revoked.rows_affected == 0 {
+        return Err(Error::not_found("token"));
+    }
+    let subject = Subject { resource: "tokens", id, command: "revoke", versions: (None, None), reason: None };
+    record(transaction, caller, subject, json!({})).await
+}
+
+/// Tokens as they are listed. One statement.
+pub(super) async fn lines(db: &impl ConnectionTrait, user_id: Option<i64>) -> Result<Vec<TokenLine>> {
+    let mut select = Entity::find().find_also_related(user::Entity).order_by_desc(Column::Id).limit(SHOWN);
+    if let Some(user_id) = user_id {
+        select = select.filter(Column::UserId.eq(user_id));
+    }
+    Ok(select.all(db).await?.into_iter().filter_map(|(token, user)| line(token, user)).collect())
+}
+
+fn line(token: Model, user: Option<user::Model>) -> Option<TokenLine> {
+    let user = user?;
+    Some(TokenLine {
+        id: token.id,
+        name: token.name,
+        user: user.id,
+        user_name: user.name,
+        email: user.email,
+        permissions: token.permissions.map(scope_of),
+        requires_version: token.requires_version,
+        created_at: token.created_at.into(),
+        is_valid: token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > now()),
+        expires_at: token.expires_at.map(Into::into),
+        last_used_at: token.last_used_at.map(Into::into),
+        revoked_at: token.revoked_at.map(Into::into),
+    })
 }
 
 async fn note_use(database: Database, id: i64) {
@@ -260,6 +337,7 @@ async fn note_use(database: Database, id: i64) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as text.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,18 +1,26 @@
-//! People who sign in. Each has one role; what it permits is read anew with every request.
+//! The table of people and service accounts. What they may is read anew with every request, out of all their roles.
 
-use chrono::Utc;
+use std::collections::BTreeSet;
+
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, FromQueryResult, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 
-use super::gate::{Access, Permission};
-use super::{password, role, session};
+use super::EVERYTHING;
+use super::gate::{Access, Caller};
+use super::people::{USERS, User, UserInput, joined, split};
+use super::{grants, password, role, session};
 use crate::base::error::Code;
-use crate::base::form::{Field, Given, Kind};
-use crate::base::time::stored::Timestamp;
+use crate::base::form::Input;
+use crate::base::listing::Listing;
+use crate::base::record::Row;
+use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result, fold};
-use crate::history::entity::{Subject, record};
+use crate::history::entity::{self as history, Subject, record};
+use crate::server::database::Database;
+use crate::server::record::{Add, Change, Described, Resource, Stored, View, past, searchable};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -23,38 +31,35 @@ pub struct Model {
     pub email: String,
     pub email_key: String,
     pub name: String,
-    pub role_id: i64,
-    pub password_hash: String,
+    pub name_key: String,
+    /// The codes of their roles, separated by spaces; `user_roles` says the same by reference.
+    pub roles: String,
     pub is_active: bool,
+    pub is_service: bool,
+    /// Absent for who cannot sign in, or not yet.
+    pub password_hash: Option<String>,
+    /// An IANA name; UTC when absent.
+    pub time_zone: Option<String>,
+    pub search_text: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-    #[sea_orm(belongs_to = "role::Entity", from = "Column::RoleId", to = "role::Column::Id")]
-    Role,
-}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The permission to manage people, their roles and their tokens.
-#[derive(Debug)]
-pub struct Manage;
-
-impl Permission for Manage {
-    fn code() -> String {
-        "users.manage".into()
-    }
-}
-
-/// A signed-in person with all permissions of their role.
+/// A signed-in person with all permissions of their roles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub id: i64,
     pub name: String,
     pub email: String,
     pub permissions: Vec<String>,
+    pub time_zone: Option<String>,
+    /// Whether a role of theirs asks for a second factor that they have not set up.
+    pub must_enrol: bool,
 }
 
 /// A line of `kontor user list`.
@@ -63,19 +68,154 @@ pub struct Summary {
     pub id: i64,
     pub email: String,
     pub name: String,
-    pub role: String,
+    pub roles: String,
     pub is_active: bool,
 }
 
-const FIELDS: [Field; 2] = [
-    Field::new("email", "E-mail", Kind::Email).required(),
-    Field::new("name", "Name", Kind::Line { max: 200 }).required(),
-];
+impl From<Model> for User {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            version: row.version,
+            data: UserInput {
+                email: row.email,
+                name: row.name,
+                roles: split(&row.roles),
+                is_active: row.is_active,
+                is_service: row.is_service,
+            },
+            has_password: row.password_hash.is_some(),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+        }
+    }
+}
 
-fn text(field: &Field, value: &str) -> Result<String> {
-    match field.check(&Given::Text(value.into())) {
-        Ok(value) => Ok(value.as_str().unwrap_or_default().to_owned()),
-        Err(message) => Err(Error::field(field.name, message)),
+impl Stored for User {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn values(&self) -> Map<String, Json> {
+        self.data.values()
+    }
+
+    fn row(self) -> Row {
+        let mut values = self.data.values();
+        values.insert("has_password".into(), self.has_password.into());
+        Row { id: self.id, version: self.version, values }
+    }
+}
+
+impl Resource for Entity {
+    const NAME: &'static str = "users";
+    const SINGULAR: &'static str = "user";
+    const LISTING: Listing = USERS;
+    /// Passwords and what people hold do not come back with the past.
+    const REMEMBERED: bool = false;
+    const NESTED: Option<&'static str> = Some("roles");
+
+    type Record = User;
+    type Input = UserInput;
+
+    fn read(row: Model) -> User {
+        row.into()
+    }
+
+    fn fill(row: &mut ActiveModel, input: &UserInput) {
+        row.email = Set(input.email.clone());
+        row.email_key = Set(fold::key(&input.email));
+        row.name = Set(input.name.clone());
+        row.name_key = Set(fold::fold(&input.name));
+        row.roles = Set(joined(&input.roles));
+        row.is_active = Set(input.is_active);
+        row.is_service = Set(input.is_service);
+        row.search_text = Set(searchable([Some(&input.name), Some(&input.email)]));
+    }
+
+    fn narrowed(filter: &str, value: &str) -> Option<Condition> {
+        let having = Query::select()
+            .column((grants::Entity, grants::Column::UserId))
+            .from(grants::Entity)
+            .inner_join(
+                role::Entity,
+                Expr::col((role::Entity, role::Column::Id)).equals((grants::Entity, grants::Column::RoleId)),
+            )
+            .and_where(match filter {
+                "role" => role::Column::Code.eq(value),
+                "role_id" => role::Column::Id.eq(value.parse::<i64>().unwrap_or_default()),
+                _ => return None,
+            })
+            .to_owned();
+        Some(Condition::all().add(Column::Id.in_subquery(having)))
+    }
+
+    /// Nobody makes, changes or shuts out somebody who may more than they do.
+    async fn admit<P: Send + Sync>(
+        transaction: &DatabaseTransaction,
+        access: &Access<P>,
+        before: Option<&User>,
+        after: Option<&UserInput>,
+    ) -> Result<()> {
+        grants::take_turns(transaction).await?;
+        if let (Some(before), Some(after)) = (before, after)
+            && before.data.is_service != after.is_service
+        {
+            return Err(Error::field("is_service", "An account is a service account from the start, or never."));
+        }
+        if before.is_some_and(|before| after.is_none() && before.has_password) {
+            let detail = "Somebody who could sign in is deactivated, not deleted: the history names them.";
+            return Err(Error::new(Code::Conflict, detail));
+        }
+        let codes =
+            before.iter().flat_map(|before| &before.data.roles).chain(after.iter().flat_map(|after| &after.roles));
+        let codes: BTreeSet<String> = codes.cloned().collect();
+        let roles = grants::named(transaction, &codes.into_iter().collect::<Vec<_>>()).await?;
+        grants::covers(access.caller(), roles.iter().flat_map(|role| role.permissions.split_whitespace()))
+    }
+
+    async fn follow(transaction: &DatabaseTransaction, before: Option<&User>, after: Option<&User>) -> Result<()> {
+        let Some(after) = after else { return Ok(()) };
+        let roles_before = before.map(|before| &before.data.roles);
+        if roles_before != Some(&after.data.roles) {
+            grants::assign(transaction, after.id, &after.data.roles).await?;
+        }
+        let Some(before) = before.filter(|before| before.data.is_active) else { return Ok(()) };
+        if !after.data.is_active {
+            session::end_all(transaction, after.id, None).await?;
+        }
+        let had = grants::named(transaction, &before.data.roles).await?;
+        if had.iter().any(|role| split(&role.permissions).iter().any(|code| code == EVERYTHING)) {
+            grants::some_administrator(transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// What was done to an account beside its values, such as choosing a password, has no way back.
+    async fn undo_in(
+        transaction: &DatabaseTransaction,
+        access: &Access<View<Self>>,
+        event: &history::Model,
+        version: i64,
+    ) -> Result<Option<i64>> {
+        if matches!(event.command.as_str(), "create" | "change" | "delete") {
+            return past::undo::<Self>(transaction, access, event, version).await;
+        }
+        Err(Error::new(Code::Conflict, "This is about somebody's way in, and cannot be undone."))
+    }
+
+    fn described() -> Described {
+        let roles = role::words("Roles", "The codes of their roles.");
+        let has_password = json!({ "type": "boolean", "readOnly": true, "description": "Whether they can sign in." });
+        Described {
+            read: Map::from_iter([("roles".to_owned(), roles.clone()), ("has_password".to_owned(), has_password)]),
+            written: Map::from_iter([("roles".to_owned(), roles)]),
+            ..Described::default()
+        }
     }
 }
 
@@ -83,55 +223,24 @@ impl Entity {
     /// Adds a person who can sign in at once.
     ///
     /// # Errors
-    /// `Invalid` at `email`, `name`, `password` or `role`; `Conflict` when the address is taken.
-    pub async fn create(
-        access: &Access<Manage>,
-        email: &str,
-        name: &str,
-        role: &str,
-        password: String,
-    ) -> Result<Model> {
-        let (email, name) = (text(&FIELDS[0], email)?, text(&FIELDS[1], name)?);
-        let password_hash = password::hash(password).await?;
+    /// Those of [`Resource::create`], and `Invalid` at `password`.
+    pub async fn enlist(access: &Access<Add<Self>>, input: UserInput, password: String) -> Result<User> {
+        let password_hash = password::chosen(password, vec![input.name.clone(), input.email.clone()]).await?;
         let transaction = access.write().await?;
-        let role = role::Entity::find()
-            .filter(role::Column::Code.eq(role))
-            .one(&transaction)
-            .await?
-            .ok_or_else(|| Error::field("role", "There is no such role."))?;
-        let now = crate::base::time::stored::now();
-        let user = Entity::insert(ActiveModel {
-            version: Set(1),
-            email_key: Set(fold::key(&email)),
-            email: Set(email),
-            name: Set(name),
-            role_id: Set(role.id),
-            password_hash: Set(password_hash),
-            is_active: Set(true),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        })
-        .exec_with_returning(&transaction)
-        .await?;
-        let subject =
-            Subject { resource: "users", id: user.id, command: "create", versions: (None, Some(1)), reason: None };
-        let changes = json!({ "email": [null, user.email], "name": [null, user.name], "role": [null, role.code] });
-        record(&transaction, access.caller(), subject, changes).await?;
+        let user = Self::create_in(&transaction, access, input, None).await?;
+        set_hash(&transaction, user.id, password_hash).await?;
         transaction.commit().await?;
-        Ok(user)
+        Ok(User { has_password: true, ..user })
     }
 
     /// Everybody, by address.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list(access: &Access<Manage>) -> Result<Vec<Summary>> {
-        Ok(Entity::find()
+    pub async fn everybody(access: &Access<View<Self>>) -> Result<Vec<Summary>> {
+        Ok(Self::find()
             .select_only()
-            .columns([Column::Id, Column::Email, Column::Name, Column::IsActive])
-            .column_as(role::Column::Name, "role")
-            .join(sea_orm::JoinType::InnerJoin, Relation::Role.def())
+            .columns([Column::Id, Column::Email, Column::Name, Column::Roles, Column::IsActive])
             .order_by_asc(Column::EmailKey)
             .into_model::<Summary>()
             .all(access.reader())
@@ -142,8 +251,8 @@ impl Entity {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn is_empty(access: &Access<Manage>) -> Result<bool> {
-        Ok(Entity::find().one(access.reader()).await?.is_none())
+    pub async fn is_empty(access: &Access<View<Self>>) -> Result<bool> {
+        Ok(Self::find().one(access.reader()).await?.is_none())
     }
 
     /// The person with this address, whatever its case.
@@ -151,58 +260,133 @@ impl Entity {
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn by_email(db: &impl ConnectionTrait, email: &str) -> Result<Model> {
-        Entity::find()
-            .filter(Column::EmailKey.eq(fold::key(email.trim())))
-            .one(db)
-            .await?
-            .ok_or_else(|| Error::not_found("user"))
+        let user = Self::find().filter(Column::EmailKey.eq(fold::key(email.trim()))).one(db).await?;
+        user.ok_or_else(|| Error::not_found("user"))
+    }
+
+    /// The person with this id.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Model> {
+        Self::find_by_id(id).one(db).await?.ok_or_else(|| Error::not_found("user"))
     }
 
     /// Gives a person another password and ends all their sessions.
     ///
     /// # Errors
-    /// `NotFound`, or `Invalid` at `password`.
-    pub async fn set_password(access: &Access<Manage>, email: &str, password: String) -> Result<()> {
-        let password_hash = password::hash(password).await?;
+    /// `NotFound`; `Invalid` at `password`; `Forbidden` for somebody who may more than the caller; `Conflict` for a service
+    /// account.
+    pub async fn set_password(access: &Access<Change<Self>>, email: &str, password: String) -> Result<()> {
+        let user = Self::by_email(access.reader(), email).await?;
+        let password_hash = password::chosen(password, vec![user.name, user.email]).await?;
         let transaction = access.write().await?;
-        let user = Self::by_email(&transaction, email).await?;
-        let version = user.version + 1;
-        Entity::update_many()
-            .set(ActiveModel {
-                password_hash: Set(password_hash),
-                version: Set(version),
-                updated_at: Set(crate::base::time::stored::now()),
-                ..Default::default()
-            })
-            .filter(Column::Id.eq(user.id))
-            .exec(&transaction)
-            .await?;
-        session::Entity::delete_many().filter(session::Column::UserId.eq(user.id)).exec(&transaction).await?;
-        let versions = (Some(user.version), Some(version));
-        let subject = Subject { resource: "users", id: user.id, command: "set_password", versions, reason: None };
-        record(&transaction, access.caller(), subject, json!({})).await?;
+        let user = managed(&transaction, access, user.id).await?;
+        set_hash(&transaction, user.id, password_hash).await?;
+        session::end_all(&transaction, user.id, None).await?;
+        done(&transaction, access.caller(), &user, "set_password").await?;
         Ok(transaction.commit().await?)
     }
 
-    /// The active person with this address and password.
+    /// Ends all sessions of a person. Says how many there were.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` for somebody who may more than the caller.
+    pub async fn sign_out_everywhere(access: &Access<Change<Self>>, id: i64) -> Result<u64> {
+        let transaction = access.write().await?;
+        let user = managed(&transaction, access, id).await?;
+        let ended = session::end_all(&transaction, user.id, None).await?;
+        done(&transaction, access.caller(), &user, "sign_out").await?;
+        transaction.commit().await?;
+        Ok(ended)
+    }
+
+    /// Gives a person another name, as they chose it themself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn named(transaction: &DatabaseTransaction, user: &Model, name: String) -> Result<Model> {
+        let row = ActiveModel {
+            name_key: Set(fold::fold(&name)),
+            search_text: Set(searchable([Some(&name), Some(&user.email)])),
+            name: Set(name),
+            version: Set(user.version + 1),
+            updated_at: Set(now()),
+            ..Default::default()
+        };
+        let rows = Self::update_many().set(row).filter(Column::Id.eq(user.id)).exec_with_returning(transaction).await?;
+        rows.into_iter().next().ok_or_else(|| Error::not_found("user"))
+    }
+
+    /// The active person with this address and password. A hash made with old parameters is made anew.
     ///
     /// # Errors
     /// `Unauthenticated`, the same and after the same time for an unknown address and a wrong password.
-    pub async fn verified(db: &impl ConnectionTrait, email: &str, password: String) -> Result<Model> {
-        let user = match Self::by_email(db, email).await {
+    pub async fn verified(database: &Database, email: &str, password: String) -> Result<Model> {
+        let user = match Self::by_email(database.reader(), email).await {
             Ok(user) => Some(user).filter(|user| user.is_active),
             Err(error) if error.code == Code::NotFound => None,
             Err(error) => return Err(error),
         };
-        let stored = user.as_ref().map(|user| user.password_hash.clone());
-        match (password::verify(password, stored).await?, user) {
-            (true, Some(user)) => Ok(user),
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let old = stored.as_deref().is_some_and(password::is_old);
+        match (password::verify(password.clone(), stored).await?, user) {
+            (true, Some(user)) => {
+                if old {
+                    let hash = password::hash(password).await?;
+                    let transaction = database.write().await?;
+                    set_hash(&transaction, user.id, hash).await?;
+                    transaction.commit().await?;
+                }
+                Ok(user)
+            }
             _ => Err(Error::new(Code::Unauthenticated, "The e-mail or the password is not right.")),
         }
     }
 }
 
+/// A person whom the caller may manage, as nobody reaches beyond what they may do themself.
+pub(super) async fn managed<P>(transaction: &DatabaseTransaction, access: &Access<P>, id: i64) -> Result<Model> {
+    grants::take_turns(transaction).await?;
+    let user = Entity::by_id(transaction, id).await?;
+    grants::covers_person(transaction, access, id).await?;
+    Ok(user)
+}
+
+/// Stores the hash of a password.
+pub(super) async fn set_hash(transaction: &DatabaseTransaction, id: i64, hash: String) -> Result<()> {
+    Entity::update_many()
+        .set(ActiveModel { password_hash: Set(Some(hash)), ..Default::default() })
+        .filter(Column::Id.eq(id))
+        .filter(Column::IsService.eq(false))
+        .exec(transaction)
+        .await
+        .map_err(Error::from)
+        .and_then(|updated| match updated.rows_affected {
+            0 => Err(Error::new(Code::Conflict, "A service account has no password; it acts by tokens.")),
+            _ => Ok(()),
+        })
+}
+
+/// Leaves the event of a command that changes none of a person's values, and raises their version.
+pub(super) async fn done(
+    transaction: &DatabaseTransaction,
+    caller: &Caller,
+    user: &Model,
+    command: &'static str,
+) -> Result<()> {
+    let version = user.version + 1;
+    Entity::update_many()
+        .set(ActiveModel { version: Set(version), updated_at: Set(now()), ..Default::default() })
+        .filter(Column::Id.eq(user.id))
+        .exec(transaction)
+        .await?;
+    let versions = (Some(user.version), Some(version));
+    let subject = Subject { resource: Entity::NAME, id: user.id, command, versions, reason: None };
+    record(transaction, caller, subject, json!({})).await
+}
+
 /// Seconds since the epoch, for coarse marks.
 pub(super) fn seconds() -> i64 {
-    Utc::now().timestamp()
+    now().timestamp()
 }

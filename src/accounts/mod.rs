@@ -1,4 +1,122 @@
-//! Accounts: signing in and out, and how the web app looks for a person.
+//! Accounts: signing in and out, people, roles, sessions, tokens, and everybody's own account.
+//!
+//! Their forms are plain ones, each step a document of its own, so that what is told once stands in the answer to a form and
+//! nowhere else.
 
+use leptos::prelude::*;
+use leptos_router::components::{Outlet, ParentRoute, Route};
+use leptos_router::hooks::use_location;
+use leptos_router::path;
+use wasm_split_helpers::wasm_split;
+
+use crate::access::Me;
+use crate::base::Result;
+use crate::ui::chunk::Chunk;
+
+/// Tokens, sessions and invitations over REST.
+#[cfg(feature = "ssr")]
+pub mod api;
+pub mod own;
 pub mod pages;
+pub mod roles;
 pub mod rpc;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+
+/// The page where an invited person chooses a password. The secret stands in the query, as logs hold paths only.
+pub fn invitation_href(secret: &str) -> String {
+    format!("/invite?key={secret}")
+}
+
+/// The pages of the access to the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessPage {
+    Users,
+    NewUser,
+    User,
+    EditUser,
+    DeleteUser,
+    Roles,
+    NewRole,
+    Role,
+    EditRole,
+    DeleteRole,
+    Sessions,
+    Tokens,
+    NewToken,
+}
+
+fn chunk(page: AccessPage) -> Chunk<AccessPage> {
+    Chunk {
+        name: "access_page",
+        fetch: || Box::pin(fetch_access_page()),
+        page,
+        draw: |page| Box::pin(access_page(page)),
+    }
+}
+
+#[wasm_split(access_page, preload(fetch_access_page), fallible)]
+fn access_page(page: AccessPage) -> Result<AnyView> {
+    Ok(match page {
+        AccessPage::Users => users::pages::list(),
+        AccessPage::NewUser => users::pages::new(),
+        AccessPage::User => users::pages::detail(),
+        AccessPage::EditUser => users::pages::edit(),
+        AccessPage::DeleteUser => users::pages::delete(),
+        AccessPage::Roles => roles::pages::list(),
+        AccessPage::NewRole => roles::pages::new(),
+        AccessPage::Role => roles::pages::detail(),
+        AccessPage::EditRole => roles::pages::edit(),
+        AccessPage::DeleteRole => roles::pages::delete(),
+        AccessPage::Sessions => sessions::pages::list(),
+        AccessPage::Tokens => tokens::pages::list(),
+        AccessPage::NewToken => tokens::pages::new(),
+    })
+}
+
+/// Users, roles, sessions and tokens, under `/admin`.
+#[component(transparent)]
+pub fn AccessRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
+    view! {
+        <ParentRoute path=path!("/admin") view=Outlet>
+            <Route path=path!("users") view=chunk(AccessPage::Users) />
+            <Route path=path!("users/new") view=chunk(AccessPage::NewUser) />
+            <Route path=path!("users/:id") view=chunk(AccessPage::User) />
+            <Route path=path!("users/:id/edit") view=chunk(AccessPage::EditUser) />
+            <Route path=path!("users/:id/delete") view=chunk(AccessPage::DeleteUser) />
+            <Route path=path!("roles") view=chunk(AccessPage::Roles) />
+            <Route path=path!("roles/new") view=chunk(AccessPage::NewRole) />
+            <Route path=path!("roles/:id") view=chunk(AccessPage::Role) />
+            <Route path=path!("roles/:id/edit") view=chunk(AccessPage::EditRole) />
+            <Route path=path!("roles/:id/delete") view=chunk(AccessPage::DeleteRole) />
+            <Route path=path!("sessions") view=chunk(AccessPage::Sessions) />
+            <Route path=path!("tokens") view=chunk(AccessPage::Tokens) />
+            <Route path=path!("tokens/new") view=chunk(AccessPage::NewToken) />
+        </ParentRoute>
+    }
+    .into_inner()
+}
+
+/// Leads from one of the lists to the others that the person may see.
+#[component]
+pub fn AccessNav() -> impl IntoView {
+    let path = use_location().pathname.get_untracked();
+    let me = use_context::<Me>();
+    let links = [("users", "Users"), ("roles", "Roles"), ("sessions", "Sessions"), ("tokens", "API tokens")];
+    let links = links.into_iter().filter(|(resource, _)| me.as_ref().is_some_and(|me| me.may(resource, "view")));
+    let links = links.map(|(resource, label)| {
+        let href = format!("/admin/{resource}");
+        let current = (path == href).then_some("page");
+        view! {
+            <a href=href aria-current=current>
+                {label}
+            </a>
+        }
+    });
+    view! {
+        <nav class="tabs access-nav" aria-label="Access">
+            {links.collect_view()}
+        </nav>
+    }
+}

@@ -20,6 +20,7 @@ use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Crumb, Heading, use_here};
 use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
+use crate::ui::when::When;
 
 /// Does something to many records.
 const ACT: &str = "/-/admin/act";
@@ -145,7 +146,7 @@ fn Kinds(kinds: Vec<Kind>) -> impl IntoView {
                 view! {
                     <bdi>{last.actor}</bdi>
                     {format!(": {} ", last.command.replace('_', " "))}
-                    <time datetime=last.at.rfc3339().to_owned()>{last.at.to_string()} " UTC"</time>
+                    <When at=last.at.clone() />
                 }
             });
             view! {
@@ -885,7 +886,7 @@ fn Ran(run: Run) -> impl IntoView {
                 </table>
             </section>
             <p class="faint">
-                <time datetime=run.at.rfc3339().to_owned()>{run.at.to_string()} " UTC"</time>
+                <When at=run.at.clone() />
                 {format!(" · {}", run.request_id)}
             </p>
         </div>

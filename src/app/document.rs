@@ -6,7 +6,7 @@ use leptos_meta::MetaTags;
 
 use super::App;
 use crate::server::AppState;
-use crate::ui::context::{FailedForm, PageProblem, Theme};
+use crate::ui::context::{FailedForm, PageProblem, Revealed, Theme};
 
 /// The whole document.
 pub fn shell() -> impl IntoView {
@@ -59,5 +59,7 @@ fn Start(js: String, wasm: String) -> impl IntoView {
 
 /// Whether the page is shown as the answer to a form, at an address that is not its own, and so must not hydrate.
 fn stands_alone() -> bool {
-    use_context::<FailedForm>().is_some() || use_context::<PageProblem>().is_some()
+    use_context::<FailedForm>().is_some()
+        || use_context::<Revealed>().is_some()
+        || use_context::<PageProblem>().is_some()
 }

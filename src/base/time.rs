@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Moments as the database keeps them.
 #[cfg(feature = "ssr")]
 pub mod stored;
+pub mod zone;
+/// All time zones there are.
+#[cfg(feature = "ssr")]
+pub mod zones;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

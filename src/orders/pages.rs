@@ -21,6 +21,8 @@ use crate::base::date::Date;
 use crate::base::form::Input;
 use crate::base::money::grouped;
 use crate::base::record::Row;
+use crate::base::time::Moment;
+use crate::base::time::zone::Zone;
 use crate::base::{Error, Result};
 use crate::history::Detail;
 use crate::ui::chunk::Chunk;
@@ -297,7 +299,8 @@ fn Buyer(order: Order) -> impl IntoView {
     let fact = |label: &'static str, value: Option<String>| {
         value.map(|value| view! { <dt>{label}</dt><dd><bdi>{value}</bdi></dd> })
     };
-    let moment = |at: Option<crate::base::time::Moment>| at.map(|at| format!("{at} UTC"));
+    let zone = use_context::<Zone>().unwrap_or_default();
+    let moment = |at: Option<Moment>| at.map(|at| zone.said(&at));
     view! {
         <section class="card">
             <h2>"Customer"</h2>

@@ -10,10 +10,11 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
-use crate::base::Result;
+use crate::access::permission::Catalogue;
+use crate::base::{Error, Result};
 
 /// The lock PostgreSQL servers take in turn while they migrate: `kontor` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
@@ -51,6 +52,7 @@ pub struct Connections {
 pub struct Database {
     references: &'static [Reference],
     currency: Arc<str>,
+    catalogue: &'static Catalogue,
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
@@ -107,12 +109,23 @@ impl Database {
     }
 
     fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<AtomicU64>) -> Self {
-        Self { references: &[], currency: Arc::from("EUR"), reader, writer, statements }
+        static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
+        Self { references: &[], currency: Arc::from("EUR"), catalogue: &NOTHING, reader, writer, statements }
     }
 
     /// The same database, with what refers to its records and the company's currency (ISO 4217).
     pub fn knowing(self, references: &'static [Reference], currency: &str) -> Self {
         Self { references, currency: Arc::from(currency), ..self }
+    }
+
+    /// The same database, with every permission that a role can have.
+    pub fn granting(self, catalogue: &'static Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    /// Every permission that a role can have.
+    pub fn catalogue(&self) -> &'static Catalogue {
+        self.catalogue
     }
 
     /// The company's currency, as ISO 4217.
@@ -147,9 +160,7 @@ impl Database {
     /// # Errors
     /// When a step fails; then none is applied.
     pub async fn migrate(&self) -> Result<()> {
-        let transaction = self.migration().await?;
-        Migrator::up(&transaction, None).await?;
-        Ok(transaction.commit().await?)
+        self.restructured(None).await
     }
 
     /// Takes back the latest `steps` of the schema, with everything stored in them.
@@ -157,9 +168,39 @@ impl Database {
     /// # Errors
     /// When a step fails; then none is taken back.
     pub async fn migrate_down(&self, steps: u32) -> Result<()> {
+        self.restructured(Some(steps)).await
+    }
+
+    /// Goes up, or down so many steps. SQLite cannot make a table anew that others refer to while it watches references, so
+    /// they are checked at the end instead.
+    async fn restructured(&self, down: Option<u32>) -> Result<()> {
+        self.watch_references(false).await?;
+        let moved = self.moved(down).await;
+        self.watch_references(true).await?;
+        moved
+    }
+
+    async fn moved(&self, down: Option<u32>) -> Result<()> {
         let transaction = self.migration().await?;
-        Migrator::down(&transaction, Some(steps)).await?;
+        match down {
+            None => Migrator::up(&transaction, None).await?,
+            Some(steps) => Migrator::down(&transaction, Some(steps)).await?,
+        }
+        if transaction.get_database_backend() == DbBackend::Sqlite {
+            let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+            if transaction.query_one_raw(check).await?.is_some() {
+                return Err(Error::internal("a step of the schema left a reference that leads nowhere"));
+            }
+        }
         Ok(transaction.commit().await?)
+    }
+
+    async fn watch_references(&self, watched: bool) -> Result<()> {
+        if self.writer.get_database_backend() == DbBackend::Sqlite {
+            let pragma = if watched { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" };
+            self.writer.execute_unprepared(pragma).await?;
+        }
+        Ok(())
     }
 
     /// Every step of the schema by name, and whether it is applied.

@@ -152,6 +152,17 @@ impl Drop for Entered {
     }
 }
 
+/// Marks an answer that holds a secret: it is not kept, and told to nobody again.
+#[derive(Debug, Clone, Copy)]
+pub struct ShownOnce;
+
+impl ShownOnce {
+    pub fn mark(mut response: Response) -> Response {
+        response.extensions_mut().insert(Self);
+        response
+    }
+}
+
 /// An answer as it is kept. A refusal is kept as what it says; it is worded anew for every request.
 struct Answer {
     status: u16,
@@ -164,7 +175,7 @@ impl Answer {
     async fn of(response: Response) -> (Response, Option<Self>) {
         let status = response.status().as_u16();
         let passing = matches!(status, 401 | 408 | 429 | 500..);
-        if passing {
+        if passing || response.extensions().get::<ShownOnce>().is_some() {
             return (response, None);
         }
         if let Some(error) = response.extensions().get::<Error>() {

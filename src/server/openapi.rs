@@ -193,7 +193,8 @@ pub fn operation(tag: &str, id: &str, summary: &str, permission: &str, refused: 
             "responses": responses_with(json!({ "200": ok }), refused) })
 }
 
-fn capitalised(word: &str) -> String {
+/// A word with a large first letter.
+pub fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

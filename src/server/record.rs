@@ -199,6 +199,33 @@ pub trait Resource:
         async { Ok(()) }
     }
 
+    /// Whether the caller may make `after` out of `before`, where that takes more than a permission. Either is absent where
+    /// there is none.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn admit<P: Send + Sync>(
+        _transaction: &DatabaseTransaction,
+        _access: &Access<P>,
+        _before: Option<&Self::Record>,
+        _after: Option<&Self::Input>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Carries on what a change means for other tables, after the record was written. Either side is absent where there is
+    /// none.
+    ///
+    /// # Errors
+    /// The refusal, which takes the change back.
+    fn follow(
+        _transaction: &DatabaseTransaction,
+        _before: Option<&Self::Record>,
+        _after: Option<&Self::Record>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// What the description of the API says beyond the table of rules: properties of the record as it is read, and of its
     /// input.
     fn described() -> Described {
@@ -323,6 +350,7 @@ pub trait Resource:
             if input.values() == before.values() {
                 return Ok(before);
             }
+            Self::admit(transaction, access, Some(&before), Some(&input)).await?;
             let mut row = <Self::ActiveModel as ActiveModelTrait>::default();
             Self::fill(&mut row, &input);
             let at = stamp::<Self>(&mut row, before.version() + 1)?;
@@ -335,6 +363,7 @@ pub trait Resource:
                 return Err(overtaken::<Self>(transaction, id).await);
             };
             let after = Self::read(row);
+            Self::follow(transaction, Some(&before), Some(&after)).await?;
             let versions = (Some(before.version()), Some(after.version()));
             let subject = Subject { resource: Self::NAME, id, command: "change", versions, reason: None };
             let changes = history::difference(Some(&before.values()), Some(&after.values()));
@@ -356,11 +385,13 @@ pub trait Resource:
         async move {
             let before = find::<Self>(transaction, id).await?;
             expected.check(&before)?;
+            Self::admit(transaction, access, Some(&before), None).await?;
             free::<Self>(transaction, access, id).await?;
             let deleted = Self::delete_many().filter(unchanged::<Self>(&before)?).exec(transaction).await?;
             if deleted.rows_affected == 0 {
                 return Err(overtaken::<Self>(transaction, id).await);
             }
+            Self::follow(transaction, Some(&before), None).await?;
             let versions = (Some(before.version()), None);
             let subject = Subject { resource: Self::NAME, id, command: "delete", versions, reason: None };
             let changes = history::difference(Some(&before.values()), None);
@@ -1008,11 +1039,13 @@ async fn insert<R: Resource>(
     once: Option<&OnceKey>,
 ) -> Result<R::Record> {
     R::complete(transaction, None, &mut input).await?;
+    R::admit(transaction, access, None, Some(&input)).await?;
     let mut row = <R::ActiveModel as ActiveModelTrait>::default();
     R::fill(&mut row, &input);
     let created_at = stamp::<R>(&mut row, 1)?;
     row.set(column::<R>("created_at")?, created_at.into());
     let record = R::read(R::insert(row).exec_with_returning(transaction).await?);
+    R::follow(transaction, None, Some(&record)).await?;
     if let Some(once) = once {
         once.spend(transaction, access.caller(), R::NAME, record.id()).await?;
     }

@@ -27,6 +27,7 @@ use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use super::settings::Settings;
 use crate::access::gate::Access;
+use crate::access::permission::{ACTIONS, Row};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
 use crate::base::listing::{Format, ListQuery};
@@ -40,6 +41,7 @@ pub mod past;
 pub struct Api {
     router: Router<AppState>,
     followed: Vec<Followed>,
+    granted: Vec<Row>,
     managed: Vec<Managed>,
     kinds: Vec<Kind>,
     document: openapi::Document,
@@ -64,7 +66,16 @@ impl Api {
         self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
         self.managed.push(Managed::of::<R>());
         self.document.describe::<R>();
+        let codes = ACTIONS.map(|(action, _)| R::permission(action));
+        if codes.iter().all(|code| code.split('.').next() == Some(R::NAME)) {
+            self.granted.push(Row { label: openapi::capitalised(R::NAME), codes: codes.map(Some) });
+        }
         self
+    }
+
+    /// The permissions of everything that is served.
+    pub fn granted(&self) -> &[Row] {
+        &self.granted
     }
 
     /// Serves more than a resource: these routes under the API, and their descriptions by path.
@@ -280,8 +291,7 @@ async fn read<R: Resource>(
 
 async fn create<R: Resource>(access: Access<Add<R>>, base: Base, body: JsonBody) -> Result<Response> {
     let record = R::create(&access, R::Input::given(&body.0)?, None).await?;
-    let location = format!("{}/{}/", base.path.trim_end_matches('/'), record.id());
-    Ok(([(LOCATION, location)], shown(StatusCode::CREATED, &record)).into_response())
+    Ok(([(LOCATION, base.below(&record.id()))], shown(StatusCode::CREATED, &record)).into_response())
 }
 
 async fn replace<R: Resource>(
@@ -406,15 +416,21 @@ struct Listed<T> {
 }
 
 /// Where the API is, as this caller sees it.
-struct Base {
+pub struct Base {
     /// The scheme and host, without a slash.
     origin: String,
     path: String,
 }
 
 impl Base {
-    fn absolute(&self, href: &str) -> String {
+    /// The whole address of a page or a call.
+    pub fn absolute(&self, href: &str) -> String {
         format!("{}{href}", self.origin)
+    }
+
+    /// What stands one step below this address.
+    pub fn below(&self, id: &impl std::fmt::Display) -> String {
+        format!("{}/{id}/", self.path.trim_end_matches('/'))
     }
 }
 

@@ -64,7 +64,7 @@ pub const SETTINGS: [Setting; 18] = [
     setting(
         "sign_in_attempts",
         "10",
-        "Attempts to sign in to one account each minute; an address gets four times as many.",
+        "Attempts to sign in from one address to one account each minute; to all accounts, four times as many.",
     ),
     setting("log", "info,sea_orm_migration=warn", "What is logged, as a tracing filter such as `info,kontor=debug`."),
 ];

@@ -2,7 +2,7 @@
 //! without JavaScript.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -27,13 +27,22 @@ use super::AppState;
 use super::answer::{RequestId, SERVER_FN_ERROR, wants_page};
 use super::database::Database;
 use super::limits::{self, Who};
-use crate::access::gate::{Access, Actor, Caller, Door, Permission};
+use crate::access::gate::{Access, Actor, Caller, Door, Oneself, Permission};
 use crate::access::{Me, session, token};
 use crate::base::error::Code;
 use crate::base::form::Typed;
 use crate::base::listing::encoded;
+use crate::base::time::zone::Zone;
+use crate::base::time::zones;
 use crate::base::{Error, Result};
-use crate::ui::context::{Announce, Done, FailedForm, Origin, PageProblem, Report, Theme};
+use crate::ui::context::{Announce, Done, FailedForm, Origin, PageProblem, Report, Revealed, Theme};
+
+/// The pages that people reach before they signed in.
+const OPEN_PAGES: [&str; 3] = [SIGN_IN, "/sign-in/code", "/invite"];
+/// Where people set up their second factor.
+const ENROLLING: &str = "/account/second-factor";
+/// What they can call there; besides, signing out.
+const ENROLLING_CALLS: [&str; 2] = ["/-/account/second-factor/", "/-/sign-out"];
 
 /// Where people sign in.
 pub const SIGN_IN: &str = "/sign-in";
@@ -81,6 +90,8 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         door,
         request_id,
         permissions: Vec::new(),
+        time_zone: None,
+        must_enrol: false,
         requires_version: false,
         claim: None,
         purpose: None,
@@ -102,7 +113,9 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
     };
     if let Some(person) = person {
         let actor = Actor::User { id: person.id, name: person.name, email: person.email };
-        return Ok(Caller { actor, permissions: person.permissions, ..nobody });
+        let (must_enrol, time_zone) = (person.must_enrol, person.time_zone);
+        let permissions = if must_enrol { Vec::new() } else { person.permissions };
+        return Ok(Caller { actor, permissions, time_zone, must_enrol, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if door == Door::Api && reads && state.live.settings().anonymous_api_read {
@@ -128,7 +141,13 @@ pub async fn known_only(Extension(caller): Extension<Arc<Caller>>, request: Requ
 
 /// Leads whoever is not signed in to the sign-in page, and back afterwards.
 pub async fn signed_in_only(Extension(caller): Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
-    if caller.actor != Actor::Anonymous || request.uri().path() == SIGN_IN {
+    if OPEN_PAGES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    if caller.must_enrol {
+        return enrolling_only(request, next).await;
+    }
+    if caller.actor != Actor::Anonymous {
         return next.run(request).await;
     }
     if !wants_page(request.headers()) && request.uri().path().starts_with("/-/") {
@@ -141,6 +160,18 @@ pub async fn signed_in_only(Extension(caller): Extension<Arc<Caller>>, request: 
         _ => SIGN_IN.to_owned(),
     };
     Redirect::to(&to).into_response()
+}
+
+/// Leads whoever must set up a second factor there, and nowhere else.
+async fn enrolling_only(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path == ENROLLING || ENROLLING_CALLS.iter().any(|open| path.starts_with(open)) {
+        return next.run(request).await;
+    }
+    match wants_page(request.headers()) && !path.starts_with("/-/") {
+        true => Redirect::to(ENROLLING).into_response(),
+        false => Error::new(Code::Forbidden, "Set up your second factor first.").into_response(),
+    }
 }
 
 impl<P: Permission> FromRequestParts<AppState> for Access<P> {
@@ -157,9 +188,32 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
 /// # Errors
 /// `Unauthenticated` or `Forbidden`.
 pub async fn access<P: Permission>() -> Result<Access<P>> {
+    let (caller, database) = own_context()?;
+    Access::of(caller, database)
+}
+
+/// The proof for a server function about the person's own account.
+///
+/// # Errors
+/// `Unauthenticated`; `Forbidden` for who must set up a second factor first.
+pub async fn oneself() -> Result<Access<Oneself>> {
+    let (caller, database) = own_context()?;
+    Access::of_oneself(caller, database)
+}
+
+/// The same for who sets up their second factor.
+///
+/// # Errors
+/// `Unauthenticated`.
+pub async fn enrolling() -> Result<Access<Oneself>> {
+    let (caller, database) = own_context()?;
+    Access::of_enrolling(caller, database)
+}
+
+fn own_context() -> Result<(Arc<Caller>, Database)> {
     let caller = use_context::<Arc<Caller>>().ok_or_else(Error::unauthenticated)?;
     let database = use_context::<Database>().ok_or_else(|| Error::internal("no database in this context"))?;
-    Access::of(caller, database)
+    Ok((caller, database))
 }
 
 /// Something of the request that a server function works with.
@@ -180,6 +234,27 @@ pub fn address(trust_forwarded: bool) -> IpAddr {
 /// Sends the person to another page after a server function: 303 without JavaScript, client navigation with it.
 pub fn go(to: &str) {
     leptos_axum::redirect(to);
+}
+
+/// Sends the person back to a page of ours.
+pub fn led_back(page: &str) {
+    go(&super::signing::local(page));
+}
+
+/// The scheme and host people use, without a slash at the end.
+pub fn origin() -> String {
+    use_context::<Origin>().unwrap_or_default().0
+}
+
+/// What a server function wants told as the answer to its form, and the page to tell it on.
+#[derive(Debug, Clone, Default)]
+struct Telling(Arc<Mutex<Option<(String, Revealed)>>>);
+
+/// Answers the form with `page`, which tells something this once. A script gets it as the function's own answer.
+pub fn reveal(page: String, revealed: Revealed) {
+    if let Ok(Telling(telling)) = part::<Telling>() {
+        *telling.lock().unwrap_or_else(PoisonError::into_inner) = Some((page, revealed));
+    }
 }
 
 /// Sets a cookie that scripts cannot read, for a year.
@@ -221,6 +296,7 @@ fn provide(state: &AppState) {
     provide_context(Origin(super::rest::origin(&parts.headers, &state.settings)));
     if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
         provide_context(Arc::clone(caller));
+        provide_context(caller.time_zone.as_deref().map(|name| Zone::clone(&zones::zone(name))).unwrap_or_default());
         if let Actor::User { name, email, .. } = &caller.actor {
             let (name, email) = (name.clone(), email.clone());
             provide_context(Me { name, email, permissions: caller.permissions.clone() });
@@ -228,6 +304,9 @@ fn provide(state: &AppState) {
     }
     if let Some(failed) = parts.extensions.get::<FailedForm>() {
         provide_context(failed.clone());
+    }
+    if let Some(revealed) = parts.extensions.get::<Revealed>() {
+        provide_context(revealed.clone());
     }
     if let Some(problem) = parts.extensions.get::<PageProblem>() {
         provide_context(problem.clone());
@@ -288,7 +367,7 @@ pub fn pages<V: IntoView + 'static>(
 }
 
 /// The server functions that people reach before they signed in.
-const OPEN: [&str; 2] = ["/-/sign-in", "/-/theme"];
+const OPEN: [&str; 5] = ["/-/sign-in", "/-/sign-in/code", "/-/invite/read", "/-/invite/accept", "/-/theme"];
 
 async fn signed_in_only_or_signing_in(caller: Extension<Arc<Caller>>, request: Request, next: Next) -> Response {
     if OPEN.contains(&request.uri().path()) {
@@ -315,7 +394,7 @@ async fn form(State((state, pages)): State<(AppState, Router)>, request: Request
     if request.method() != Method::POST {
         return next.run(request).await;
     }
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, state.settings.form_limit).await else {
         let limit = state.settings.form_limit / 1024;
         return Error::new(Code::TooLarge, format!("A form may have up to {limit} KiB.")).into_response();
@@ -329,12 +408,22 @@ async fn form(State((state, pages)): State<(AppState, Router)>, request: Request
     }
     let by_page = wants_page(&parts.headers);
     let kept = Kept { action: parts.uri.path().to_owned(), headers: parts.headers.clone(), body: body.clone() };
+    let telling = Telling::default();
+    parts.extensions.insert(telling.clone());
     let extensions = parts.extensions.clone();
     let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !by_page {
         return response;
     }
     if !response.headers().contains_key(SERVER_FN_ERROR) {
+        let told = telling.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((mut page, revealed)) = told.and_then(|(page, told)| Some((kept.request(&page)?, told))) {
+            *page.extensions_mut() = extensions;
+            page.extensions_mut().insert(revealed);
+            let Ok(mut shown) = pages.oneshot(page).await;
+            shown.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return shown;
+        }
         if response.status() == StatusCode::FOUND {
             *response.status_mut() = StatusCode::SEE_OTHER;
         }
@@ -378,12 +467,17 @@ impl Kept {
             Some(field) => field.to_owned(),
             None => name,
         };
-        self.pairs().filter(|(name, _)| name != "password").map(|(name, value)| (bare(name), value)).collect()
+        self.pairs().filter(|(name, _)| !name.ends_with("password")).map(|(name, value)| (bare(name), value)).collect()
     }
 
     /// A request for the page the form stands on.
     fn page(&self) -> Option<Request> {
         let (_, page) = self.pairs().find(|(name, _)| name == PAGE_FIELD)?;
+        self.request(&page)
+    }
+
+    /// A request for a page of ours by whoever sent the form.
+    fn request(&self, page: &str) -> Option<Request> {
         let uri: Uri = page.parse().ok()?;
         if uri.scheme().is_some() || uri.authority().is_some() || !page.starts_with('/') {
             return None;

@@ -42,6 +42,15 @@ pub struct FailedForm {
     pub typed: Typed,
 }
 
+/// What the answer to a form tells this once, and nothing ever tells again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revealed {
+    pub title: String,
+    /// What to do with it.
+    pub note: String,
+    pub secrets: Vec<String>,
+}
+
 /// What was done by the form that led to a page, and the request that did it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Done {

@@ -104,6 +104,9 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
                                 }
                             })}
                     </form>
+                    <a class="btn" href="/account">
+                        "Your account"
+                    </a>
                     <form action="/-/sign-out" method="post">
                         <button class="btn">"Sign out"</button>
                     </form>

@@ -347,7 +347,7 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
             {sum}
         </table>
         <Pager
-            path=pages.listing.path
+            pages
             query=query.clone()
             count=page.count
             shown=u64::try_from(page.results.len()).unwrap_or_default()
@@ -357,9 +357,9 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
 
 /// The ways to take the list along: a file with all its rows, or the call that asks the API for what is shown.
 #[component]
-fn Take(path: &'static str, query: ListQuery) -> impl IntoView {
+fn Take(pages: &'static Pages, query: ListQuery) -> impl IntoView {
     let origin = use_context::<Origin>().unwrap_or_default().0;
-    let api = format!("/api{path}/");
+    let api = format!("/api/{}/", pages.resource);
     let file = ListQuery { format: Some(Format::Csv), page: 1, page_size: PAGE_SIZE, ..query.clone() }.href(&api);
     let call = format!("curl -H \"Authorization: Bearer $KONTOR_TOKEN\" '{origin}{}'", query.href(&api));
     let text = call.clone();
@@ -388,7 +388,8 @@ fn Take(path: &'static str, query: ListQuery) -> impl IntoView {
 }
 
 #[component]
-fn Pager(path: &'static str, query: ListQuery, count: u64, shown: u64) -> impl IntoView {
+fn Pager(pages: &'static Pages, query: ListQuery, count: u64, shown: u64) -> impl IntoView {
+    let path = pages.listing.path;
     let first = query.offset() + 1;
     let last = query.offset() + shown;
     let previous = (query.page > 1).then(|| query.at_page(query.page - 1).href(path));
@@ -396,7 +397,7 @@ fn Pager(path: &'static str, query: ListQuery, count: u64, shown: u64) -> impl I
     view! {
         <div class="pager">
             <span>{format!("{first}–{last} of {count}")}</span>
-            <Take path query=query.clone() />
+            <Take pages query=query.clone() />
             <nav aria-label="Pages">
                 {previous
                     .map(|href| {

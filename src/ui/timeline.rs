@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde_json::{Map, Value};
 
 use super::facts::readable;
+use super::when::When;
 use crate::base::form::Field;
 use crate::base::time::Moment;
 use crate::history::{Event, SHOWN};
@@ -13,11 +14,11 @@ use crate::history::{Event, SHOWN};
 pub fn Timeline(
     events: Vec<Event>,
     fields: &'static [Field],
-    /// The page of the record.
-    #[prop(into)]
+    /// The page of the record; absent for one whose past is not shown.
+    #[prop(into, optional)]
     record: String,
 ) -> impl IntoView {
-    let older = older(&events, &record);
+    let older = older(&events, &record).filter(|_| !record.is_empty());
     let latest = events.first().map(|event| event.id);
     let entries =
         events.into_iter().map(|event| view! { <Entry event fields record=record.clone() latest /> }).collect_view();
@@ -45,7 +46,7 @@ pub fn older(events: &[Event], record: &str) -> Option<impl IntoView + use<>> {
 
 #[component]
 fn Entry(event: Event, fields: &'static [Field], record: String, latest: Option<i64>) -> impl IntoView {
-    let past = event.version_after.map(|_| {
+    let past = event.version_after.filter(|_| !record.is_empty()).map(|_| {
         let (id, page) = (event.id, format!("{record}/history"));
         let compare = latest.filter(|latest| *latest != id);
         view! {
@@ -76,7 +77,7 @@ fn Entry(event: Event, fields: &'static [Field], record: String, latest: Option<
                 {reason}
                 <Changes changes=event.changes fields folded=created />
                 <p class="faint">
-                    <time datetime=event.at.rfc3339().to_owned()>{event.at.to_string()} " UTC"</time>
+                    <When at=event.at.clone() />
                     {format!(" · {}{version}", event.door)}
                     {past}
                 </p>
@@ -95,6 +96,16 @@ pub fn did(event: &Event) -> String {
         "ship" => "shipped this",
         "reopen" => "reopened this",
         "cancel" => "cancelled this",
+        "set_password" => "set a password",
+        "change_password" => "changed their password",
+        "invite" => "made a link to choose a password",
+        "accept_invitation" => "chose a password",
+        "sign_out" => "ended all sessions",
+        "end_session" => "ended a session",
+        "second_factor_on" => "turned the second factor on",
+        "second_factor_off" => "turned the second factor off",
+        "choose_zone" => "chose a time zone",
+        "recovery_codes" => "made new recovery codes",
         "restore" if event.version_before.is_none() => "brought this back",
         "restore" => "restored this",
         "undo" => match (event.version_before, event.version_after) {

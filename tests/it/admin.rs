@@ -259,7 +259,7 @@ both! {
         let many = (1..=5_001).collect::<Vec<i64>>();
         let fields = [("resource", "products"), ("page", "/admin"), ("form[action]", "delete"), ("form[ids]", &joined(&many))];
         app.form(As::Administrator, "/-/admin/act", PAGE, &fields).await.expect(400);
-        let fields = [("resource", "users"), ("page", "/admin"), ("form[action]", "delete"), ("form[ids]", "1")];
+        let fields = [("resource", "sessions"), ("page", "/admin"), ("form[action]", "delete"), ("form[ids]", "1")];
         app.form(As::Administrator, "/-/admin/act", PAGE, &fields).await.expect(404);
         assert_eq!(app.rows("products").await, 4);
     }

@@ -41,6 +41,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
         &[
             "base",
             "access",
+            "accounts",
             "admin",
             "app",
             "audit",

@@ -10,26 +10,46 @@ use crate::both;
 use crate::support::TestApp;
 
 /// The schema's steps, to find constraints that the test forgot.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../../migration/src/m20261124_000001_access.rs"),
     include_str!("../../migration/src/m20261124_000002_history.rs"),
     include_str!("../../migration/src/m20261124_000003_customers.rs"),
     include_str!("../../migration/src/m20261124_000004_products.rs"),
     include_str!("../../migration/src/m20261124_000005_orders.rs"),
     include_str!("../../migration/src/m20261124_000006_imports.rs"),
+    include_str!("../../migration/src/m20261125_000010_access.rs"),
 ];
 
+/// Constraints that a later step took away.
+const DROPPED: [&str; 2] = ["fk_role_permissions_role", "fk_users_role"];
+
 /// Constraint, a statement that violates it, and the error at its field (blank for a reference).
-const VIOLATIONS: [(&str, &str, Code, &str); 19] = [
+const VIOLATIONS: [(&str, &str, Code, &str); 24] = [
     ("uq_roles_code", "INSERT INTO roles (code, name) VALUES ('staff', 'x')", Code::Conflict, "code"),
+    ("fk_user_roles_user", "UPDATE user_roles SET user_id = 999", Code::Conflict, ""),
+    ("fk_user_roles_role", "UPDATE user_roles SET role_id = 999", Code::Conflict, ""),
+    ("ck_users_password_hash", "UPDATE users SET is_service = TRUE", Code::Invalid, "password_hash"),
     (
-        "fk_role_permissions_role",
-        "INSERT INTO role_permissions (role_id, permission) VALUES (999, 'x')",
+        "fk_second_factors_user",
+        "INSERT INTO second_factors (user_id, secret, last_step) VALUES (999, 'x', 0)",
         Code::Conflict,
         "",
     ),
+    ("fk_recovery_codes_user", "INSERT INTO recovery_codes (hash, user_id) VALUES ('x', 999)", Code::Conflict, ""),
+    (
+        "fk_invitations_user",
+        "INSERT INTO invitations (user_id, hash, expires_at) VALUES (999, 'x', '2026-01-01T00:00:00Z')",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "uq_invitations_hash",
+        "INSERT INTO invitations (user_id, hash, expires_at)
+            SELECT id, 'same', '2026-01-01T00:00:00Z' FROM users",
+        Code::Conflict,
+        "hash",
+    ),
     ("uq_users_email", "UPDATE users SET email_key = 'staff@kontor.example'", Code::Conflict, "email"),
-    ("fk_users_role", "UPDATE users SET role_id = 999", Code::Conflict, ""),
     ("fk_sessions_user", "UPDATE sessions SET user_id = 999", Code::Conflict, ""),
     ("fk_api_tokens_user", "UPDATE api_tokens SET user_id = 999", Code::Conflict, ""),
     ("uq_api_tokens_hash", "UPDATE api_tokens SET hash = 'x'", Code::Conflict, "hash"),
@@ -126,7 +146,7 @@ fn the_table_names_every_constraint() {
         .filter(|word| ["uq_", "ck_", "fk_"].iter().any(|kind| word.starts_with(kind)))
         .collect();
     assert!(names.len() > 15);
-    for name in names {
+    for name in names.into_iter().filter(|name| !DROPPED.contains(name)) {
         assert!(VIOLATIONS.iter().chain(&MORE).any(|(known, ..)| *known == name), "{name} is not in the table");
     }
 }

@@ -17,7 +17,7 @@ enum Needs {
 }
 use Needs::{Nothing, Permission, Somebody};
 
-const REST: [(&str, &str, Needs); 47] = [
+const REST: [(&str, &str, Needs); 73] = [
     ("GET", "/api/", Somebody),
     ("GET", "/api/openapi.json", Somebody),
     ("GET", "/api/docs/", Somebody),
@@ -67,10 +67,39 @@ const REST: [(&str, &str, Needs); 47] = [
     ("PUT", "/api/order-items/{id}/", Permission("orders.change")),
     ("PATCH", "/api/order-items/{id}/", Permission("orders.change")),
     ("DELETE", "/api/order-items/{id}/", Permission("orders.change")),
+    ("GET", "/api/users/", Permission("users.view")),
+    ("POST", "/api/users/", Permission("users.add")),
+    ("POST", "/api/users/bulk/", Permission("users.view")),
+    ("OPTIONS", "/api/users/", Permission("users.view")),
+    ("GET", "/api/users/{id}/", Permission("users.view")),
+    ("PUT", "/api/users/{id}/", Permission("users.change")),
+    ("PATCH", "/api/users/{id}/", Permission("users.change")),
+    ("DELETE", "/api/users/{id}/", Permission("users.delete")),
+    ("POST", "/api/users/{id}/invite/", Permission("users.change")),
+    ("POST", "/api/users/{id}/sign-out/", Permission("users.change")),
+    ("OPTIONS", "/api/users/{id}/sign-out/", Permission("users.view")),
+    ("GET", "/api/roles/", Permission("roles.view")),
+    ("POST", "/api/roles/", Permission("roles.add")),
+    ("POST", "/api/roles/bulk/", Permission("roles.view")),
+    ("OPTIONS", "/api/roles/", Permission("roles.view")),
+    ("GET", "/api/roles/{id}/", Permission("roles.view")),
+    ("PUT", "/api/roles/{id}/", Permission("roles.change")),
+    ("PATCH", "/api/roles/{id}/", Permission("roles.change")),
+    ("DELETE", "/api/roles/{id}/", Permission("roles.delete")),
+    ("GET", "/api/tokens/", Permission("tokens.view")),
+    ("POST", "/api/tokens/", Permission("tokens.add")),
+    ("OPTIONS", "/api/tokens/", Permission("tokens.view")),
+    ("DELETE", "/api/tokens/{id}/", Permission("tokens.delete")),
+    ("GET", "/api/sessions/", Permission("sessions.view")),
+    ("OPTIONS", "/api/sessions/", Permission("sessions.view")),
+    ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 49] = [
+const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("POST", "/-/sign-in", Nothing),
+    ("POST", "/-/sign-in/code", Nothing),
+    ("GET", "/-/invite/read", Nothing),
+    ("POST", "/-/invite/accept", Nothing),
     ("POST", "/-/sign-out", Somebody),
     ("POST", "/-/theme", Nothing),
     // Of the resource that is named, here orders; restoring also asks for what it does (past.rs).
@@ -111,6 +140,43 @@ const FUNCTIONS: [(&str, &str, Needs); 49] = [
     ("GET", "/-/import/read", Permission("records.import")),
     ("POST", "/-/import/check", Permission("records.import")),
     ("POST", "/-/import/run", Permission("records.import")),
+    ("GET", "/-/users/list", Permission("users.view")),
+    ("GET", "/-/users/read", Permission("users.view")),
+    ("GET", "/-/users/new", Permission("users.add")),
+    ("POST", "/-/users/create", Permission("users.add")),
+    ("POST", "/-/users/update", Permission("users.change")),
+    ("POST", "/-/users/activate", Permission("users.change")),
+    ("POST", "/-/users/deactivate", Permission("users.change")),
+    ("POST", "/-/users/invite", Permission("users.change")),
+    ("POST", "/-/users/sign-out", Permission("users.change")),
+    ("POST", "/-/users/take-factor", Permission("users.change")),
+    ("POST", "/-/users/delete", Permission("users.delete")),
+    ("GET", "/-/users/taken-along", Permission("users.delete")),
+    ("GET", "/-/roles/list", Permission("roles.view")),
+    ("GET", "/-/roles/read", Permission("roles.view")),
+    ("GET", "/-/roles/new", Permission("roles.add")),
+    ("POST", "/-/roles/create", Permission("roles.add")),
+    ("POST", "/-/roles/update", Permission("roles.change")),
+    ("POST", "/-/roles/delete", Permission("roles.delete")),
+    ("GET", "/-/roles/taken-along", Permission("roles.delete")),
+    ("GET", "/-/sessions/list", Permission("sessions.view")),
+    ("POST", "/-/sessions/end", Permission("sessions.delete")),
+    ("GET", "/-/tokens/list", Permission("tokens.view")),
+    ("GET", "/-/tokens/new", Permission("tokens.add")),
+    ("POST", "/-/tokens/create", Permission("tokens.add")),
+    ("POST", "/-/tokens/revoke", Permission("tokens.delete")),
+    ("GET", "/-/account/read", Somebody),
+    ("POST", "/-/account/password", Somebody),
+    ("POST", "/-/account/time-zone", Somebody),
+    ("POST", "/-/account/end-session", Somebody),
+    ("GET", "/-/account/new-token", Somebody),
+    ("POST", "/-/account/create-token", Somebody),
+    ("POST", "/-/account/revoke-token", Somebody),
+    ("GET", "/-/account/second-factor/read", Somebody),
+    ("POST", "/-/account/second-factor/begin", Somebody),
+    ("POST", "/-/account/second-factor/confirm", Somebody),
+    ("POST", "/-/account/second-factor/codes", Somebody),
+    ("POST", "/-/account/second-factor/off", Somebody),
     ("GET", "/-/admin/overview", Permission("admin.view")),
     ("GET", "/-/admin/table", Permission("admin.view")),
     ("GET", "/-/admin/question", Permission("admin.view")),
@@ -123,9 +189,27 @@ const FUNCTIONS: [(&str, &str, Needs); 49] = [
     ("POST", "/-/admin/set", Permission("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 31] = [
+const PAGES: [(&str, Needs); 49] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
+    ("/sign-in/code", Nothing),
+    ("/invite", Nothing),
+    ("/account", Somebody),
+    ("/account/tokens/new", Somebody),
+    ("/account/second-factor", Somebody),
+    ("/admin/users", Permission("users.view")),
+    ("/admin/users/new", Permission("users.add")),
+    ("/admin/users/{id}", Permission("users.view")),
+    ("/admin/users/{id}/edit", Permission("users.change")),
+    ("/admin/users/{id}/delete", Permission("users.delete")),
+    ("/admin/roles", Permission("roles.view")),
+    ("/admin/roles/new", Permission("roles.add")),
+    ("/admin/roles/{id}", Permission("roles.view")),
+    ("/admin/roles/{id}/edit", Permission("roles.change")),
+    ("/admin/roles/{id}/delete", Permission("roles.delete")),
+    ("/admin/sessions", Permission("sessions.view")),
+    ("/admin/tokens", Permission("tokens.view")),
+    ("/admin/tokens/new", Permission("tokens.add")),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
     ("/admin/log", Permission("history.view")),
@@ -157,19 +241,32 @@ const PAGES: [(&str, Needs); 31] = [
     ("/admin/{resource}/act", Permission("admin.view")),
 ];
 
-/// What only administrators hold.
-const HOUSE: [&str; 3] = ["history.view", "admin.view", "settings.change"];
+const EVERYBODY: [As; 8] =
+    [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped, As::Expired, As::Ended, As::Shut];
 
-const EVERYBODY: [As; 5] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Scoped];
+/// Those who come with a browser.
+const WITH_COOKIES: [As; 6] = [As::Anonymous, As::Viewer, As::Staff, As::Administrator, As::Ended, As::Shut];
+
+/// Whether a caller is nobody, whatever they still have.
+fn is_nobody(who: As) -> bool {
+    matches!(who, As::Anonymous | As::Expired | As::Ended | As::Shut)
+}
+
+/// Whether a permission is about the house itself, which only its administrator looks after.
+fn is_guarded(code: &str) -> bool {
+    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history.", "settings."]
+        .iter()
+        .any(|guarded| code.starts_with(guarded))
+}
 
 fn holds(who: As, needs: Needs) -> bool {
     match (who, needs) {
         (_, Nothing) | (As::Administrator, _) => true,
-        (As::Anonymous, _) => false,
-        (_, Permission(code)) if HOUSE.contains(&code) => false,
-        (_, Somebody) | (As::Staff, Permission(_)) => true,
-        (As::Viewer, Permission(code)) => code.ends_with(".view"),
-        (As::Scoped | As::Careful, Permission(code)) => code == "products.view",
+        (who, _) if is_nobody(who) => false,
+        (_, Somebody) => true,
+        (As::Staff, Permission(code)) => !is_guarded(code),
+        (As::Viewer, Permission(code)) => code.ends_with(".view") && !is_guarded(code),
+        (_, Permission(code)) => code == "products.view",
     }
 }
 
@@ -216,14 +313,25 @@ struct Records {
     product: i64,
     order: i64,
     item: i64,
+    user: i64,
+    role: i64,
+    token: i64,
 }
 
 impl Records {
     fn id(self, path: &str) -> String {
-        let id = match path.trim_start_matches("/api/").trim_start_matches("/-/").trim_start_matches('/') {
+        let id = match path
+            .trim_start_matches("/api/")
+            .trim_start_matches("/-/")
+            .trim_start_matches('/')
+            .trim_start_matches("admin/")
+        {
             path if path.starts_with("customers") => self.customer,
             path if path.starts_with("products") => self.product,
             path if path.starts_with("order-items") => self.item,
+            path if path.starts_with("users") => self.user,
+            path if path.starts_with("roles") => self.role,
+            path if path.starts_with("tokens") => self.token,
             _ => self.order,
         };
         id.to_string()
@@ -239,7 +347,22 @@ async fn records(app: &TestApp) -> Records {
     let (customer, product) = (app.customer("Somebody").await, app.product(&sku, "1").await);
     let id = |record: &Value| record["id"].as_i64().unwrap();
     let order = app.order(&customer, json!([{ "sku": sku, "quantity": 1 }])).await;
-    Records { customer: id(&customer), product: id(&product), order: id(&order), item: id(&order["items"][0]) }
+    let unique = sku.to_lowercase();
+    let body = json!({ "name": "Somebody", "email": format!("{unique}@kontor.example") });
+    let user = app.json(As::Administrator, "POST", "/api/users/", body).await.expect(201).json();
+    let body = json!({ "name": "Nothing", "code": unique });
+    let role = app.json(As::Administrator, "POST", "/api/roles/", body).await.expect(201).json();
+    let body = json!({ "name": "Nothing", "user": user["id"] });
+    let token = app.json(As::Administrator, "POST", "/api/tokens/", body).await.expect(201).json();
+    Records {
+        customer: id(&customer),
+        product: id(&product),
+        order: id(&order),
+        item: id(&order["items"][0]),
+        user: id(&user),
+        role: id(&role),
+        token: id(&token),
+    }
 }
 
 both! {
@@ -251,7 +374,7 @@ both! {
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
-                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) if is_nobody(who) => assert_eq!(status, 401, "{who:?} {method} {path}"),
                     (false, _) => {
                         assert_eq!(status, 403, "{who:?} {method} {path}");
                         let Permission(code) = needs else { panic!("{path}") };
@@ -263,7 +386,7 @@ both! {
     }
 
     async fn server_functions_open_to_those_who_hold_the_permission(app) {
-        for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+        for who in WITH_COOKIES {
             for (method, path, needs) in FUNCTIONS {
                 if matches!(path, "/-/sign-out") && who != As::Anonymous {
                     continue; // it would end the session the other rows need; see signing.rs
@@ -271,11 +394,11 @@ both! {
                 let id = records(app).await.id(path);
                 let fields = [
                     ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
-                    ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
+                    ("key", "x"), ("code", "x"), ("new_password", "x"), ("time_zone", ""), ("days", ""), ("back", "/"), ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
                     ("resource", "orders"), ("event", "0"), ("request", "x"),
                 ];
                 let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=&within=&text=&resource=orders");
+                    let path = format!("{path}?id={id}&query=&within=&text=&key=x&resource=orders");
                     let mut request = axum::http::Request::get(path).header("accept", "application/json");
                     if let Some(cookie) = app.cookie(who) {
                         request = request.header("cookie", cookie);
@@ -287,9 +410,9 @@ both! {
                 let status = status.as_u16();
                 match (holds(who, needs), who) {
                     // Wrong credentials are answered 401 to anybody; that is the function's answer, not the gate's.
-                    _ if path == "/-/sign-in" => assert_eq!(status, 401),
+                    _ if matches!(path, "/-/sign-in" | "/-/sign-in/code") => assert_eq!(status, 401),
                     (true, _) => assert!(!matches!(status, 401 | 403), "{who:?} {method} {path}: {status}"),
-                    (false, As::Anonymous) => assert_eq!(status, 401, "{method} {path}"),
+                    (false, _) if is_nobody(who) => assert_eq!(status, 401, "{who:?} {method} {path}"),
                     (false, _) => assert_eq!(status, 403, "{who:?} {method} {path}"),
                 }
             }
@@ -300,16 +423,18 @@ both! {
         let records = records(app).await;
         for (path, needs) in PAGES {
             let path = records.address(path);
-            for who in [As::Anonymous, As::Viewer, As::Staff, As::Administrator] {
+            for who in WITH_COOKIES {
                 let answer = app.page(who, &path).await;
                 let status = answer.status.as_u16();
                 match (holds(who, needs), who) {
+                    // No invitation is open here.
+                    _ if path == "/invite" => assert_eq!(status, 404),
                     // Nothing was done yet, and nothing is said of what to do.
                     (true, _) if path.starts_with("/admin/runs/") => assert_eq!(status, 404),
                     (true, _) if path.ends_with("/act") => assert_eq!(status, 400),
                     (true, _) => assert!(matches!(status, 200 | 302), "{who:?} {path}: {status}"),
-                    (false, As::Anonymous) => {
-                        assert_eq!(status, 303, "{path}");
+                    (false, _) if is_nobody(who) => {
+                        assert_eq!(status, 303, "{who:?} {path}");
                         assert!(answer.header("location").starts_with("/sign-in"), "{path}");
                     }
                     (false, _) => assert_eq!(status, 403, "{who:?} {path}"),

@@ -77,7 +77,7 @@ both! {
         app.call(As::Anonymous, "GET", "/api/events/", &[("authorization", blind.as_str())], "").await.expect(403);
         for (query, field, said) in [
             ("after=x", "after", "whole number"), ("wait=31", "wait", "from 0 to 30"), ("page_size=0", "page_size", "from 1"),
-            ("resource=users", "resource", "Choose one of"), ("afer=1", "afer", "Did you mean after?"),
+            ("resource=sessions", "resource", "Choose one of"), ("afer=1", "afer", "Did you mean after?"),
         ] {
             let refused = app.get(As::Viewer, &format!("/api/events/?{query}")).await.expect(400);
             assert!(refused.at(field).contains(said), "{query}: {}", refused.body);

@@ -29,7 +29,7 @@ both! {
         app.form(As::Staff, "/-/customers/create", "text/html", &[("once", once), ("form[name]", "Web"), ("page", "/")]).await.expect(303);
         assert_eq!(app.rows("events WHERE actor_kind = 'token' AND door = 'api' AND resource = 'customers'").await, 1);
         assert_eq!(app.rows("events WHERE actor_kind = 'user' AND door = 'web' AND actor_name = 'The staff'").await, 1);
-        assert_eq!(app.rows("events WHERE actor_kind = 'system' AND resource = 'users' AND door = 'cli'").await, 3);
+        assert_eq!(app.rows("events WHERE actor_kind = 'system' AND resource = 'users' AND door = 'cli'").await, 4);
     }
 
     async fn no_event_holds_a_password(app) {

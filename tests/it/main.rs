@@ -6,6 +6,8 @@
 
 mod support;
 
+mod access;
+mod accounts;
 mod admin;
 mod arrows;
 mod audit;

@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use kontor::access::gate::Access;
+use kontor::access::people::UserInput;
+use kontor::access::token::{NewToken, Owner, digest};
 use kontor::access::{token, user};
 use kontor::house;
 use kontor::server::AppState;
@@ -59,6 +61,12 @@ pub enum As {
     Scoped,
     /// A token of the administrator that must name versions.
     Careful,
+    /// A token of the administrator that ran out.
+    Expired,
+    /// Somebody whose session was ended, with the cookie they still have.
+    Ended,
+    /// A former administrator who was deactivated, with the token and the cookie they still have.
+    Shut,
 }
 
 /// What people bring along: made once in the template, valid in every copy.
@@ -69,6 +77,9 @@ struct Keys {
     viewer: (String, String),
     scoped: String,
     careful: String,
+    expired: String,
+    ended: String,
+    shut: (String, String),
 }
 
 struct Template {
@@ -174,21 +185,19 @@ async fn make_template(kind: Kind) -> Template {
     };
     let database = Database::connect(&url).await.unwrap();
     database.migrate().await.unwrap();
-    let access = Access::<user::Manage>::system(&database).unwrap();
-    for role in ["administrator", "staff", "viewer"] {
-        let email = format!("{role}@kontor.example");
-        user::Entity::create(&access, &email, &format!("The {role}"), role, PASSWORD.into()).await.unwrap();
+    for (who, role) in
+        [("administrator", "administrator"), ("staff", "staff"), ("viewer", "viewer"), ("former", "administrator")]
+    {
+        let (email, name) = (format!("{who}@kontor.example"), format!("The {who}"));
+        let input = UserInput { email, name, roles: vec![role.into()], is_active: true, is_service: false };
+        user::Entity::enlist(&Access::system(&database).unwrap(), input, PASSWORD.into()).await.unwrap();
     }
+    let access = Access::<token::Issue>::system(&database).unwrap();
     let make = async |user: &str, permissions: &[&str], requires_version| {
         let permissions = permissions.iter().map(|code| (*code).to_owned()).collect();
-        let new = token::NewToken {
-            email: format!("{user}@kontor.example"),
-            name: format!("{user}'s token"),
-            permissions,
-            lifetime: None,
-            requires_version,
-        };
-        token::Entity::create(&access, new).await.unwrap()
+        let owner = Owner::Email(format!("{user}@kontor.example"));
+        let new = NewToken { name: format!("{user}'s token"), permissions, expires_at: None, requires_version };
+        token::Entity::issue(&access, owner, new).await.unwrap().1
     };
     let router = house::router(&house::state(settings(&url, &[]), database.clone())).unwrap();
     let cookie = async |user: &str| sign_in(&router, &format!("{user}@kontor.example")).await;
@@ -198,7 +207,23 @@ async fn make_template(kind: Kind) -> Template {
         viewer: (make("viewer", &[], false).await, cookie("viewer").await),
         scoped: make("administrator", &["products.view"], false).await,
         careful: make("administrator", &[], true).await,
+        expired: make("administrator", &["*"], false).await,
+        ended: cookie("administrator").await,
+        shut: (make("former", &[], false).await, cookie("former").await),
     };
+    let session = digest(keys.ended.split_once('=').unwrap().1);
+    for sql in [
+        "UPDATE api_tokens SET expires_at = '2026-01-01T00:00:00+00:00' WHERE permissions IS NOT NULL AND name LIKE 'admin%' \
+         AND CAST(permissions AS TEXT) LIKE '%*%'",
+        &format!("DELETE FROM sessions WHERE id = '{session}'"),
+        "UPDATE users SET is_active = FALSE WHERE email = 'former@kontor.example'",
+        // Nobody's use is noted while statements are counted.
+        "UPDATE sessions SET seen_at = '2096-01-01T00:00:00+00:00'",
+    ] {
+        let transaction = database.write().await.unwrap();
+        assert!(transaction.execute_unprepared(sql).await.unwrap().rows_affected() > 0, "{sql}");
+        transaction.commit().await.unwrap();
+    }
     drop(router);
     database.close().await;
     Template { source, keys, _folder: folder }
@@ -279,6 +304,9 @@ impl TestApp {
             As::Viewer => Some(&self.keys.viewer.0),
             As::Scoped => Some(&self.keys.scoped),
             As::Careful => Some(&self.keys.careful),
+            As::Expired => Some(&self.keys.expired),
+            As::Shut => Some(&self.keys.shut.0),
+            As::Ended => None,
         }
     }
 
@@ -288,7 +316,9 @@ impl TestApp {
             As::Administrator => Some(&self.keys.administrator.1),
             As::Staff => Some(&self.keys.staff.1),
             As::Viewer => Some(&self.keys.viewer.1),
-            As::Anonymous | As::Scoped | As::Careful => None,
+            As::Ended => Some(&self.keys.ended),
+            As::Shut => Some(&self.keys.shut.1),
+            As::Anonymous | As::Scoped | As::Careful | As::Expired => None,
         }
     }
 
@@ -316,6 +346,33 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// A person made by the administrator, who can sign in with [`PASSWORD`] and has these roles.
+    pub async fn person(&self, name: &str, roles: &[&str]) -> Value {
+        let email = format!("{}@kontor.example", name.to_lowercase());
+        let body = serde_json::json!({ "name": name, "email": email, "roles": roles });
+        let user = self.json(As::Administrator, "POST", "/api/users/", body).await.expect(201).json();
+        let access = Access::system(&self.state.database).unwrap();
+        user::Entity::set_password(&access, &email, PASSWORD.into()).await.unwrap();
+        user
+    }
+
+    /// The session cookie of somebody who signs in with [`PASSWORD`].
+    pub async fn signed_in(&self, email: &str) -> String {
+        sign_in(&self.router, email).await
+    }
+
+    /// A request of whoever has this cookie: a page, or a form when there are fields.
+    pub async fn with_cookie(&self, cookie: &str, path: &str, fields: Option<&[(&str, &str)]>) -> Answer {
+        let request = match fields {
+            None => Request::get(path).header("host", "kontor.example"),
+            Some(_) => form_request(path, ""),
+        };
+        let fields = fields.unwrap_or_default();
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = request.header("accept", "text/html").header("cookie", cookie);
+        self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     /// A call over the API with a JSON body.
@@ -370,15 +427,15 @@ impl TestApp {
 
     /// The header of a new token of the administrator that holds these permissions and no others.
     pub async fn bearer(&self, permissions: &[&str]) -> String {
-        let access = Access::<user::Manage>::system(&self.state.database).unwrap();
-        let new = token::NewToken {
-            email: "administrator@kontor.example".into(),
-            name: permissions.join(" "),
+        let access = Access::<token::Issue>::system(&self.state.database).unwrap();
+        let new = NewToken {
+            name: "scoped".into(),
             permissions: permissions.iter().map(|code| (*code).to_owned()).collect(),
-            lifetime: None,
+            expires_at: None,
             requires_version: false,
         };
-        format!("Bearer {}", token::Entity::create(&access, new).await.unwrap())
+        let owner = Owner::Email("administrator@kontor.example".into());
+        format!("Bearer {}", token::Entity::issue(&access, owner, new).await.unwrap().1)
     }
 
     /// A call over the API with a JSON body that names the version it was decided on.

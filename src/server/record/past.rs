@@ -90,7 +90,8 @@ fn given<R: Resource>(past: &Past) -> Vec<(String, Given)> {
         };
         Some((field.name.to_owned(), value))
     });
-    fields.collect()
+    let nested = R::NESTED.and_then(|name| Some((name.to_owned(), past.values.get(name)?.clone().into())));
+    fields.chain(nested).collect()
 }
 
 /// Makes a record what it was.
@@ -121,12 +122,14 @@ pub async fn revive<R: Resource>(
     let access = access.also::<Add<R>>()?;
     let mut input = R::Input::given(&given::<R>(past))?;
     R::complete(transaction, None, &mut input).await?;
+    R::admit(transaction, &access, None, Some(&input)).await?;
     let mut row = <R::ActiveModel as ActiveModelTrait>::default();
     R::fill(&mut row, &input);
     let at = stamp::<R>(&mut row, version)?;
     row.set(column::<R>("id")?, past.id.into());
     row.set(column::<R>("created_at")?, past.created_at.into());
     let record = R::read(R::insert(row).exec_with_returning(transaction).await?);
+    R::follow(transaction, None, Some(&record)).await?;
     let versions = (None, Some(version));
     let subject = Subject { resource: R::NAME, id: past.id, command: "create", versions, reason: None };
     let changes = history::difference(None, Some(&record.values()));

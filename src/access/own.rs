@@ -1,0 +1,147 @@
+//! What a person does with their own account: password, time zone, sessions and tokens.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+use serde_json::json;
+
+use super::gate::{Access, Oneself};
+use super::people::{SessionLine, TokenLine};
+use super::token::{self, NewToken};
+use super::{password, session, user};
+use crate::base::time::stored::now;
+use crate::base::time::zones;
+use crate::base::{Error, Result};
+use crate::history::entity::{Subject, record};
+
+/// The person, if this is their password.
+///
+/// # Errors
+/// `Invalid` at `password`.
+pub(super) async fn with_password(access: &Access<Oneself>, password: String) -> Result<user::Model> {
+    let user = user::Entity::by_id(access.reader(), access.user_id()).await?;
+    if password::verify(password, user.password_hash.clone()).await? {
+        Ok(user)
+    } else {
+        Err(Error::field("password", "This is not your password."))
+    }
+}
+
+/// Changes the password and ends all other sessions; `session` stays.
+///
+/// # Errors
+/// `Invalid` at `password`, when the old one is wrong, or at `new_password`.
+pub async fn change_password(
+    access: &Access<Oneself>,
+    old: String,
+    new: String,
+    session: Option<String>,
+) -> Result<()> {
+    let user = with_password(access, old).await?;
+    let hash = password::chosen(new, vec![user.name.clone(), user.email.clone()]).await.map_err(|mut error| {
+        if let Some(messages) = error.errors.remove("password") {
+            error.errors.insert("new_password".into(), messages);
+        }
+        error
+    })?;
+    let transaction = access.write().await?;
+    let user = user::Entity::by_id(&transaction, user.id).await?;
+    user::set_hash(&transaction, user.id, hash).await?;
+    session::end_all(&transaction, user.id, session).await?;
+    user::done(&transaction, access.caller(), &user, "change_password").await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Chooses the zone in which times are shown; blank is UTC.
+///
+/// # Errors
+/// `Invalid` at `time_zone`.
+pub async fn choose_zone(access: &Access<Oneself>, name: &str) -> Result<()> {
+    let name = Some(name.trim()).filter(|name| !name.is_empty() && *name != "UTC");
+    if name.is_some_and(|name| !zones::is_known(name)) {
+        return Err(Error::field("time_zone", "Choose one of the zones."));
+    }
+    let transaction = access.write().await?;
+    let user = user::Entity::by_id(&transaction, access.user_id()).await?;
+    if user.time_zone.as_deref() == name {
+        return Ok(());
+    }
+    let version = user.version + 1;
+    let row = user::ActiveModel {
+        time_zone: Set(name.map(str::to_owned)),
+        version: Set(version),
+        updated_at: Set(now()),
+        ..Default::default()
+    };
+    user::Entity::update_many().set(row).filter(user::Column::Id.eq(user.id)).exec(&transaction).await?;
+    let versions = (Some(user.version), Some(version));
+    let subject = Subject { resource: "users", id: user.id, command: "choose_zone", versions, reason: None };
+    record(&transaction, access.caller(), subject, json!({ "time_zone": [user.time_zone, name] })).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Their sessions; `current` is the one that asks.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn sessions(access: &Access<Oneself>, current: Option<&str>) -> Result<Vec<SessionLine>> {
+    session::lines(access.reader(), Some(access.user_id()), current).await
+}
+
+/// Ends one of their sessions, or without an id all but `current`.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn end_session(access: &Access<Oneself>, id: Option<&str>, current: Option<String>) -> Result<()> {
+    let transaction = access.write().await?;
+    let ended = match id {
+        Some(id) => {
+            let own = session::Entity::delete_many().filter(session::Column::UserId.eq(access.user_id()));
+            own.filter(session::Column::Id.eq(id)).exec(&transaction).await?.rows_affected
+        }
+        None => session::end_all(&transaction, access.user_id(), current).await?.max(1),
+    };
+    if ended == 0 {
+        return Err(Error::not_found("session"));
+    }
+    note(&transaction, access, "end_session").await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn note(transaction: &DatabaseTransaction, access: &Access<Oneself>, command: &'static str) -> Result<()> {
+    let subject = Subject { resource: "users", id: access.user_id(), command, versions: (None, None), reason: None };
+    record(transaction, access.caller(), subject, json!({})).await
+}
+
+/// Their tokens.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tokens(access: &Access<Oneself>) -> Result<Vec<TokenLine>> {
+    token::lines(access.reader(), Some(access.user_id())).await
+}
+
+/// Makes a token that acts for them and returns it with its secret, which nobody can read again.
+///
+/// # Errors
+/// `Invalid` at `name`, or at `permissions` for one they do not hold.
+pub async fn make_token(access: &Access<Oneself>, new: NewToken) -> Result<(TokenLine, String)> {
+    let transaction = access.write().await?;
+    let user = user::Entity::by_id(&transaction, access.user_id()).await?;
+    let made = token::make(&transaction, access.caller(), user, new).await?;
+    transaction.commit().await?;
+    Ok(made)
+}
+
+/// Ends one of their tokens.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn end_token(access: &Access<Oneself>, id: i64) -> Result<()> {
+    let transaction = access.write().await?;
+    let token = token::Entity::find_by_id(id).one(&transaction).await?;
+    if token.is_none_or(|token| token.user_id != access.user_id()) {
+        return Err(Error::not_found("token"));
+    }
+    token::end(&transaction, access.caller(), id).await?;
+    Ok(transaction.commit().await?)
+}

@@ -1,0 +1,81 @@
+//! The server's side of one's own account.
+
+use tower_sessions::Session;
+
+use super::Account;
+use crate::access::session::listed_id;
+use crate::access::{own, second_factor, user};
+use crate::base::Result;
+use crate::base::time::zones;
+use crate::server::web::{enrolling, led_back, oneself, part, reveal};
+use crate::ui::context::Revealed;
+
+/// The page of the second factor.
+const SECOND_FACTOR: &str = "/account/second-factor";
+
+fn current() -> Option<String> {
+    part::<Session>().ok().as_ref().and_then(listed_id)
+}
+
+/// One's own account. A constant number of statements.
+///
+/// # Errors
+/// `Unauthenticated`.
+pub async fn account() -> Result<Account> {
+    let access = oneself().await?;
+    let user = user::Entity::by_id(access.reader(), access.user_id()).await?;
+    Ok(Account {
+        has_second_factor: second_factor::is_on(access.reader(), user.id).await?,
+        time_zone: user.time_zone.unwrap_or_default(),
+        zones: zones::names().to_vec(),
+        sessions: own::sessions(&access, current().as_deref()).await?,
+        tokens: own::tokens(&access).await?,
+    })
+}
+
+/// Changes the password; all other sessions end.
+///
+/// # Errors
+/// Those of [`own::change_password`].
+pub async fn change_password(password: String, new_password: String) -> Result<()> {
+    own::change_password(&oneself().await?, password, new_password, current()).await?;
+    led_back("/account");
+    Ok(())
+}
+
+/// Ends one of one's sessions, or all others.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn end_session(id: &str) -> Result<()> {
+    let id = Some(id).filter(|id| !id.is_empty());
+    own::end_session(&oneself().await?, id, current()).await?;
+    led_back("/account");
+    Ok(())
+}
+
+/// Turns the second factor on and tells the recovery codes.
+///
+/// # Errors
+/// Those of [`second_factor::confirm`].
+pub async fn confirm(code: &str) -> Result<Vec<String>> {
+    let codes = second_factor::confirm(&enrolling().await?, code).await?;
+    tell(&codes, SECOND_FACTOR);
+    Ok(codes)
+}
+
+/// Tells new recovery codes.
+///
+/// # Errors
+/// Those of [`second_factor::renew_codes`].
+pub async fn renew_codes(code: &str) -> Result<Vec<String>> {
+    let codes = second_factor::renew_codes(&oneself().await?, code).await?;
+    tell(&codes, SECOND_FACTOR);
+    Ok(codes)
+}
+
+fn tell(codes: &[String], page: &str) {
+    let title = "Your recovery codes are shown once".to_owned();
+    let note = "Keep them where your app is not: each signs you in once when the app is lost.".to_owned();
+    reveal(page.to_owned(), Revealed { title, note, secrets: codes.to_vec() });
+}

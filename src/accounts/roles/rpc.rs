@@ -1,0 +1,58 @@
+//! What the pages of roles ask the server.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+#[cfg(feature = "ssr")]
+use super::desk;
+use super::{RoleDesk, RoleStart};
+#[cfg(feature = "ssr")]
+use crate::access::role::Entity;
+use crate::base::form::Typed;
+use crate::base::listing::Page;
+use crate::base::record::{Row, TakenAlong};
+use crate::base::{Error, Result};
+#[cfg(feature = "ssr")]
+use crate::server::calls;
+
+/// One page of the list that `query` describes.
+#[server(prefix = "/-", endpoint = "roles/list", input = GetUrl)]
+pub async fn list_roles(query: String) -> Result<Page<Row>, Error> {
+    calls::list::<Entity>(&query).await
+}
+
+/// A role beside everything that can be permitted.
+#[server(prefix = "/-", endpoint = "roles/read", input = GetUrl)]
+pub async fn read_role(id: i64, within: String) -> Result<RoleDesk, Error> {
+    desk::read(id, &within).await
+}
+
+/// What the form of a new role starts with.
+#[server(prefix = "/-", endpoint = "roles/new", input = GetUrl)]
+pub async fn new_role() -> Result<RoleStart, Error> {
+    desk::new().await
+}
+
+/// Creates a role and leads to it.
+#[server(prefix = "/-", endpoint = "roles/create")]
+pub async fn create_role(once: String, form: Typed) -> Result<i64, Error> {
+    calls::create::<Entity>(&once, &form).await
+}
+
+/// Changes a role that is still at `version` and leads to it.
+#[server(prefix = "/-", endpoint = "roles/update")]
+pub async fn update_role(id: i64, version: i64, form: Typed) -> Result<i64, Error> {
+    calls::update::<Entity>(id, version, &form).await
+}
+
+/// Deletes a role that is still at `version` and leads to the list.
+#[server(prefix = "/-", endpoint = "roles/delete")]
+pub async fn delete_role(id: i64, version: i64) -> Result<(), Error> {
+    calls::delete::<Entity>(id, version).await
+}
+
+/// What deleting one would take along, and what stands in its way.
+#[server(prefix = "/-", endpoint = "roles/taken-along", input = GetUrl)]
+pub async fn role_taken_along(id: i64) -> Result<TakenAlong, Error> {
+    calls::taken_along::<Entity>(id).await
+}

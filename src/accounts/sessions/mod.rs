@@ -1,0 +1,4 @@
+//! Who is signed in.
+
+pub mod pages;
+pub mod rpc;

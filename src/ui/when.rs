@@ -1,0 +1,26 @@
+//! Moments as the person reads them, in their own zone.
+
+use leptos::prelude::*;
+
+use crate::base::time::Moment;
+use crate::base::time::zone::Zone;
+
+/// A moment.
+#[component]
+pub fn When(at: Moment) -> impl IntoView {
+    let zone = use_context::<Zone>().unwrap_or_default();
+    view! {
+        <time datetime=at.rfc3339().to_owned() title=zone.name.clone()>
+            {zone.said(&at)}
+        </time>
+    }
+}
+
+/// A moment that may not have come, with what to say then.
+#[component]
+pub fn Maybe(at: Option<Moment>, otherwise: &'static str) -> impl IntoView {
+    match at {
+        Some(at) => view! { <When at /> }.into_any(),
+        None => view! { <span class="faint">{otherwise}</span> }.into_any(),
+    }
+}
