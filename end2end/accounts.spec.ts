@@ -197,6 +197,7 @@ for (const scheme of ["light", "dark"] as const) {
   for (const width of [1280, 390]) {
     test(`axe finds nothing on the pages of access, ${scheme}, ${width} wide`, async ({ page, js }) => {
       test.skip(!js, "axe is a program");
+      test.setTimeout(180_000);
       await page.emulateMedia({ colorScheme: scheme });
       await page.setViewportSize({ width, height: 900 });
       await signIn(page, js, "ada", "/admin/users");

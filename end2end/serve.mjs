@@ -25,7 +25,6 @@ for (const [email, name, role] of [
   ["ada@kontor.example", "Ada Krug", "administrator"],
   ["noah@kontor.example", "Noah Berg", "staff"],
   ["vera@kontor.example", "Vera Lind", "viewer"],
-  ["ada@kontor.example", "Ada Stern", "administrator"],
 ]) {
   run(["user", "create", email, "--name", name, "--role", role, "--password-stdin"], "correct horse battery");
 }

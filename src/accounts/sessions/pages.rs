@@ -90,7 +90,7 @@ pub fn Sessions(
         }
     });
     view! {
-        <table class="lines">
+        <table class="entries">
             <thead>
                 <tr>
                     {named.then(|| view! { <th scope="col">"User"</th> })}

@@ -129,7 +129,7 @@ pub fn Tokens(
         }
     });
     view! {
-        <table class="lines">
+        <table class="entries">
             <thead>
                 <tr>
                     <th scope="col">"Token"</th>
