@@ -234,8 +234,10 @@ fn example(document: &Value, schema: &Value, depth: usize) -> Value {
             let required: Vec<_> =
                 schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let properties = schema["properties"].as_object();
+            // Where nothing is required, what people call it is what they would change.
+            let called = properties.is_some_and(|properties| properties.contains_key("name"));
             let few = properties.into_iter().flatten().enumerate().filter(|(index, (name, schema))| {
-                let chosen = required.is_empty() && *index == 0;
+                let chosen = required.is_empty() && if called { name.as_str() == "name" } else { *index == 0 };
                 let lines = depth == 0 && name.as_str() == "items" && schema.get("anyOf").is_some();
                 let needed = alternatives.is_some_and(|first| first["required"][0] == **name);
                 required.contains(&name.as_str()) || chosen || lines || needed
@@ -245,6 +247,7 @@ fn example(document: &Value, schema: &Value, depth: usize) -> Value {
         "array" => Value::Array(vec![example(document, &schema["items"], depth + 1)]),
         "integer" => 1.into(),
         "boolean" => true.into(),
+        "string" if schema["format"] == "email" => "mira@company.example".into(),
         _ => schema["title"].as_str().unwrap_or("text").into(),
     }
 }
