@@ -59,7 +59,7 @@ impl From<Model> for Role {
 /// A list of texts in the description of the API.
 pub fn words(title: &str, description: &str) -> serde_json::Value {
     let word = json!({ "type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$" });
-    json!({ "type": "array", "title": title, "description": description, "items": word, "uniqueItems": true })
+    json!({ "type": ["array", "null"], "title": title, "description": description, "items": word })
 }
 
 impl Resource for Entity {

@@ -25,7 +25,7 @@ STORED = {"customer": 20, "product": 20, "order": 100}
 
 # The sentences of a 400 that depend on what is stored, or on two values together.
 BEYOND_DESCRIPTION = [
-    r"There is no such (customer|product|order|order item)\.",
+    r"There is no such (customer|product|order|order item|user|role)\.",
     r"This (customer|product) is inactive and cannot .*",
     r"This order has no such line any more\.",
     r"There is no such line on this order\.",
@@ -35,6 +35,11 @@ BEYOND_DESCRIPTION = [
     r"\w+ is given more than once\.",
     r"Give either page or cursor\.",
     r"A walk with cursor goes by id or -id, .*",
+    # Which roles there are is stored, which permissions the modules say, and what is to come the clock.
+    r"There is no (role|permission) .*\.( Did you mean .*\?)?",
+    r"Choose a moment to come\.",
+    r"The code of a role stays as it is, .*",
+    r"An account is a service account from the start, or never\.",
     # What a 404, 409 or 412 says, about one row of a bulk request in which another row is wrong.
     r"Line \d+ already has .*; change its quantity instead\.",
     r"Another record already has this value\.",
@@ -76,6 +81,9 @@ def before_call(context, case, kwargs):
     if positive(case) and query and "cursor" in query:
         query.pop("page", None)
         query.pop("ordering", None)
+    # The first token is the one all of this is asked with; whoever revokes it is heard no more (tests/it/bearers.rs).
+    if case.method == "DELETE" and case.path == "/api/tokens/{id}/" and str(case.path_parameters.get("id")) == "1":
+        case.path_parameters["id"] = 2
     # Nobody has the time to wait for events that do not come.
     if positive(case) and query and isinstance(query.get("wait"), int):
         query["wait"] = min(query["wait"], 1)
