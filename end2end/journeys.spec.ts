@@ -43,7 +43,7 @@ test("a customer is created, found, edited and deleted", async ({ page, js }) =>
   await alive(page, js);
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
   await expect(page.locator(".facts").getByText("2,500.00")).toBeVisible();
-  await expect(page.getByText("France")).toBeVisible();
+  await expect(page.locator(".facts").getByText("France")).toBeVisible();
   await expect(page).toHaveTitle(`${name} · Kontor`);
 
   await page.goto("/customers");
