@@ -67,6 +67,7 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "role";
     const LISTING: Listing = ROLES;
     /// Passwords and what people hold do not come back with the past.
+    const CONFIDENTIAL: bool = true;
     const REMEMBERED: bool = false;
     const NESTED: Option<&'static str> = Some("permissions");
 

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -14,19 +15,37 @@ use crate::base::{Error, Result, fold};
 
 /// Counts attempts to sign in.
 #[derive(Debug)]
-pub struct Throttle {
+pub struct Throttle(RwLock<Counts>);
+
+#[derive(Debug)]
+struct Counts {
     accounts: DefaultKeyedRateLimiter<(String, IpAddr)>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
 }
 
-impl Throttle {
-    /// Allows `attempts` a minute from one address to one account, and four times as many to all accounts together.
-    pub fn new(attempts: NonZeroU32) -> Self {
+impl Counts {
+    fn new(attempts: NonZeroU32) -> Self {
         let address = attempts.saturating_mul(NonZeroU32::MIN.saturating_add(3));
         Self {
             accounts: RateLimiter::keyed(Quota::per_minute(attempts)),
             addresses: RateLimiter::keyed(Quota::per_minute(address)),
         }
+    }
+}
+
+impl Throttle {
+    /// Allows `attempts` a minute from one address to one account, and four times as many to all accounts together.
+    pub fn new(attempts: NonZeroU32) -> Self {
+        Self(RwLock::new(Counts::new(attempts)))
+    }
+
+    /// The same with another number: nothing is counted yet.
+    pub fn set(&self, attempts: NonZeroU32) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Counts::new(attempts);
+    }
+
+    fn counts(&self) -> RwLockReadGuard<'_, Counts> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one attempt.
@@ -35,17 +54,19 @@ impl Throttle {
     /// `TooManyRequests` with the seconds to wait.
     pub fn attempt(&self, email: &str, address: IpAddr) -> Result<()> {
         let (now, address) = (DefaultClock::default().now(), network(address));
-        let by_address = self.addresses.check_key(&address).map_err(|wait| wait.wait_time_from(now));
+        let counts = self.counts();
+        let by_address = counts.addresses.check_key(&address).map_err(|wait| wait.wait_time_from(now));
         let account = (fold::key(email.trim()).chars().take(254).collect(), address);
         by_address
-            .and_then(|()| self.accounts.check_key(&account).map_err(|wait| wait.wait_time_from(now)))
+            .and_then(|()| counts.accounts.check_key(&account).map_err(|wait| wait.wait_time_from(now)))
             .map_err(wait)
     }
 
     /// Forgets accounts and addresses that are as good as new.
     pub fn sweep(&self) {
-        self.accounts.retain_recent();
-        self.addresses.retain_recent();
+        let counts = self.counts();
+        counts.accounts.retain_recent();
+        counts.addresses.retain_recent();
     }
 }
 

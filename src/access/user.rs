@@ -116,6 +116,7 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "user";
     const LISTING: Listing = USERS;
     /// Passwords and what people hold do not come back with the past.
+    const CONFIDENTIAL: bool = true;
     const REMEMBERED: bool = false;
     const NESTED: Option<&'static str> = Some("roles");
 

@@ -64,8 +64,7 @@ async fn stored(database: &Database) -> Result<Part> {
     };
     let row = database.reader().query_one_raw(Statement::from_string(backend, version)).await?;
     let version: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    let steps = database.migrations().await?;
-    let missing = steps.iter().filter(|(_, applied)| !applied).count();
+    let (known, missing) = database.steps().await?;
     let pool = database.connections();
     Ok(Part {
         title: "Database".to_owned(),
@@ -75,8 +74,8 @@ async fn stored(database: &Database) -> Result<Part> {
             Fact {
                 name: "Schema".to_owned(),
                 value: match missing {
-                    0 => format!("up to date, {} steps", steps.len()),
-                    missing => format!("{missing} of {} steps are missing", steps.len()),
+                    0 => format!("up to date, {known} steps"),
+                    missing => format!("{missing} of {known} steps are missing"),
                 },
                 is_well: missing == 0,
             },

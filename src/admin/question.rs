@@ -2,11 +2,12 @@
 
 use super::table::{actions, entered, list_href, may, named, record_path, rest, settable};
 use super::{Control, Question, run};
+use crate::access::gate::Access;
 use crate::base::country::COUNTRIES;
 use crate::base::form::{Field, Given, Kind, Typed};
 use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result};
-use crate::server::managed::{Act, Managed, Policy};
+use crate::server::managed::{Act, Enter, Managed, Policy};
 use crate::server::record::RecordCommand;
 use crate::server::web::{done, go};
 
@@ -40,10 +41,7 @@ pub async fn question(resource: &str, query: &str) -> Result<Question> {
     let action = one("action").filter(|action| !action.is_empty());
     let action = action.ok_or_else(|| Error::field("action", "Choose what to do."))?;
     let wish = Wish::parse(&managed, action)?;
-    let permission = wish.permission();
-    if !may(&access, &managed, permission) {
-        return Err(Error::forbidden(&(managed.permission)(permission)));
-    }
+    permitted(&access, &managed, &wish)?;
     let mut first: Vec<i64> = ids.iter().copied().take(NAMED).collect();
     let names = managed.names(&access, &first).await?;
     first.retain(|id| names.contains_key(id));
@@ -106,11 +104,9 @@ pub async fn act(resource: &str, form: &Typed) -> Result<()> {
     let said = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let ids = parsed(said("ids").split(',').filter(|id| !id.is_empty()))?;
     checked(&ids)?;
-    let act = Wish::parse(&managed, said("action"))?.act(said("value"), said("reason"))?;
-    let permission = act.permission(managed.permission);
-    if !crate::access::holds(&access.caller().permissions, &permission) {
-        return Err(Error::forbidden(&permission));
-    }
+    let wish = Wish::parse(&managed, said("action"))?;
+    permitted(&access, &managed, &wish)?;
+    let act = wish.act(said("value"), said("reason"))?;
     let policy = match said("policy") {
         "each" => Policy::EachForItself,
         _ => Policy::AllOrNothing,
@@ -139,6 +135,11 @@ pub async fn act(resource: &str, form: &Typed) -> Result<()> {
     }
     go(&format!("/admin/runs/{id}"));
     Ok(())
+}
+
+fn permitted(access: &Access<Enter>, managed: &Managed, wish: &Wish) -> Result<()> {
+    let permission = wish.permission();
+    if may(access, managed, permission) { Ok(()) } else { Err(Error::forbidden(&(managed.permission)(permission))) }
 }
 
 fn label(managed: &Managed, act: &Act) -> String {

@@ -181,10 +181,6 @@ impl Columns {
                 Column { name, label: field.map_or_else(|| title(name), |field| field.label.to_owned()), field }
             })
             .collect();
-        let is_on = |column: &Column| match query.fields.as_slice() {
-            [] => false,
-            fields => fields.iter().any(|field| field == column.name),
-        };
         let ordered = |column: &&Column| {
             listing.ordering.contains(&column.name) && !["created_at", "updated_at"].contains(&column.name)
         };
@@ -204,7 +200,9 @@ impl Columns {
                 }
             }
         } else {
-            shown.extend(all.iter().filter(|column| is_on(column)).map(|column| column.name));
+            shown.extend(
+                all.iter().map(|column| column.name).filter(|name| query.fields.iter().any(|field| field == name)),
+            );
         }
         let offered = all
             .iter()
@@ -422,22 +420,18 @@ fn spoken(span: &str) -> String {
 pub(super) fn actions(access: &Access<Enter>, managed: &Managed) -> Vec<Action> {
     let action = |value: String, label: &str| Action { value, label: label.to_owned() };
     let mut actions = Vec::new();
-    if may(access, managed, "change") {
-        let fields = settable(managed);
-        if fields.clone().any(|field| field.name == "is_active") {
-            actions.push(action("set:is_active=true".into(), "Activate"));
-            actions.push(action("set:is_active=false".into(), "Deactivate"));
-        }
-        let commands = managed.commands.iter().filter(|command| may(access, managed, command.name));
-        actions.extend(commands.map(|command| action(format!("command:{}", command.name), command.label)));
-        let fields = fields.filter(|field| field.name != "is_active");
-        actions.extend(
-            fields.map(|field| action(format!("set:{}", field.name), &format!("Set {}…", field.label.to_lowercase()))),
-        );
-    } else {
-        let commands = managed.commands.iter().filter(|command| may(access, managed, command.name));
-        actions.extend(commands.map(|command| action(format!("command:{}", command.name), command.label)));
+    let changes = may(access, managed, "change");
+    let fields = settable(managed).filter(|_| changes);
+    if fields.clone().any(|field| field.name == "is_active") {
+        actions.push(action("set:is_active=true".into(), "Activate"));
+        actions.push(action("set:is_active=false".into(), "Deactivate"));
     }
+    let commands = managed.commands.iter().filter(|command| may(access, managed, command.name));
+    actions.extend(commands.map(|command| action(format!("command:{}", command.name), command.label)));
+    let fields = fields.filter(|field| field.name != "is_active");
+    actions.extend(
+        fields.map(|field| action(format!("set:{}", field.name), &format!("Set {}…", field.label.to_lowercase()))),
+    );
     for format in [Format::Csv, Format::Ndjson] {
         actions.push(action(format!("export:{}", format.name()), &format!("Export {}", format.name().to_uppercase())));
     }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::{Map, Value, json};
 
+use super::database::settle;
 use super::openapi::idempotency_key;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, View, demand_version};
 use super::rest::{JsonBody, as_sent, patched};
@@ -54,15 +55,11 @@ pub async fn bulk<R: Resource>(access: Access<View<R>>, body: JsonBody) -> Resul
             Ok(act) => carried_out::<R>(&savepoint, &access, act).await,
             Err(error) => Err(error),
         };
-        match done {
+        match settle(savepoint, done).await? {
             Ok((status, record)) => {
-                savepoint.commit().await?;
                 results.push(json!({ "index": index, "status": status, "record": record }));
             }
-            // What is broken on our side, or busy, is no matter of one row.
-            Err(error) if error.status() >= 500 => return Err(error),
             Err(error) => {
-                savepoint.rollback().await?;
                 if error.errors.is_empty() {
                     errors.insert(format!("rows[{index}]"), vec![error.detail.clone()]);
                 }

@@ -216,6 +216,19 @@ impl Database {
             .collect())
     }
 
+    /// How many steps of the schema are known, and how many of them are missing. One statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn steps(&self) -> Result<(usize, usize)> {
+        let count = "SELECT COUNT(*) FROM seaql_migrations";
+        let backend = self.reader.get_database_backend();
+        let row = self.reader.query_one_raw(Statement::from_string(backend, count)).await?;
+        let applied: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        let known = Migrator::migrations().len();
+        Ok((known, known.saturating_sub(usize::try_from(applied).unwrap_or_default())))
+    }
+
     async fn migration(&self) -> Result<DatabaseTransaction> {
         let transaction = self.write().await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
@@ -264,6 +277,24 @@ impl Database {
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }
+        }
+    }
+}
+
+/// Keeps what was done on a savepoint, or takes it back when it was refused, and says which.
+///
+/// # Errors
+/// What is broken on our side, or busy: that ends the whole transaction.
+pub async fn settle<T>(savepoint: DatabaseTransaction, done: Result<T>) -> Result<Result<T>> {
+    match done {
+        Ok(done) => {
+            savepoint.commit().await?;
+            Ok(Ok(done))
+        }
+        Err(error) if error.status() >= 500 => Err(error),
+        Err(error) => {
+            savepoint.rollback().await?;
+            Ok(Err(error))
         }
     }
 }

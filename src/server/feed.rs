@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::AppState;
 use super::database::Database;
+use super::kinds::Kind;
 use crate::access::gate::{Actor, Caller};
 use crate::access::holds;
 use crate::base::form::nearest;
@@ -29,15 +30,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Events of one answer when nothing is said, and at most.
 const PAGE: u64 = 100;
 const MAX_PAGE: u64 = 1_000;
-
-/// A resource whose events can be followed.
-#[derive(Debug, Clone)]
-pub struct Followed {
-    pub name: &'static str,
-    pub singular: &'static str,
-    /// What one must hold to see its records.
-    pub permission: String,
-}
 
 #[derive(Debug, FromQueryResult)]
 struct Row {
@@ -127,7 +119,7 @@ impl Asked {
 }
 
 /// The resources of the question that the caller may see.
-fn visible(followed: &[Followed], caller: &Caller, resource: Option<&str>) -> Result<Vec<&'static str>> {
+fn visible(followed: &[Kind], caller: &Caller, resource: Option<&str>) -> Result<Vec<&'static str>> {
     if let Some(resource) = resource {
         let known = followed.iter().find(|known| known.name == resource || known.singular == resource);
         let known = known.ok_or_else(|| {
@@ -136,24 +128,24 @@ fn visible(followed: &[Followed], caller: &Caller, resource: Option<&str>) -> Re
             let hint = hint.map_or(String::new(), |near| format!(" Did you mean {near}?"));
             Error::field("resource", format!("Choose one of {names}.{hint}"))
         })?;
-        if !holds(&caller.permissions, &known.permission) {
-            return Err(Error::forbidden(&known.permission));
+        if !holds(&caller.permissions, &(known.view)()) {
+            return Err(Error::forbidden(&(known.view)()));
         }
         return Ok(vec![known.name]);
     }
-    let seen = followed.iter().filter(|known| holds(&caller.permissions, &known.permission));
+    let seen = followed.iter().filter(|known| holds(&caller.permissions, &(known.view)()));
     let seen: Vec<_> = seen.map(|known| known.name).collect();
     match (seen.is_empty(), &caller.actor) {
         (false, _) => Ok(seen),
         (true, Actor::Anonymous) => Err(Error::unauthenticated()),
-        (true, _) => Err(Error::forbidden(followed.first().map_or("", |known| &known.permission))),
+        (true, _) => Err(Error::forbidden(&followed.first().map_or_else(String::new, |known| (known.view)()))),
     }
 }
 
 /// Answers with the events after one, or waits for the next.
 pub async fn events(
     State(state): State<AppState>,
-    Extension(followed): Extension<Arc<[Followed]>>,
+    Extension(followed): Extension<Arc<[Kind]>>,
     Extension(caller): Extension<Arc<Caller>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>> {
@@ -205,7 +197,7 @@ async fn read(database: &Database, asked: &Asked, after: i64, resources: &[&'sta
 }
 
 /// The description of the operation, and of what it answers with.
-pub fn description(followed: &[Followed]) -> Value {
+pub fn description(followed: &[Kind]) -> Value {
     let names: Vec<_> = followed.iter().map(|known| known.name).collect();
     let parameter = |name: &str, meaning: &str, schema: Value| json!({ "name": name, "in": "query", "description": meaning, "schema": schema });
     let text = json!({ "type": "string" });

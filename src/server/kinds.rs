@@ -53,6 +53,8 @@ pub struct Kind {
     pub path: &'static str,
     /// What one must hold to see its records.
     pub view: fn() -> String,
+    /// Whether nobody reads it whom we do not know.
+    pub is_confidential: bool,
     begin: for<'a> fn(&'a Asking) -> Later<'a, DatabaseTransaction>,
     undo: for<'a> fn(&'a DatabaseTransaction, &'a Asking, &'a Model, i64) -> Later<'a, Option<i64>>,
     as_left: for<'a> fn(&'a DatabaseTransaction, &'a Model) -> Later<'a, Option<i64>>,
@@ -75,6 +77,7 @@ impl Kind {
             singular: R::SINGULAR,
             path: R::LISTING.path,
             view: || R::permission("view"),
+            is_confidential: R::CONFIDENTIAL,
             begin: |asking| Box::pin(async move { asking.access::<R>()?.write().await }),
             undo: |transaction, asking, event, version| {
                 Box::pin(async move { R::undo_in(transaction, &asking.access()?, event, version).await })

@@ -111,6 +111,9 @@ fn apply(state: &AppState, settings: Settings) {
     if (settings.rate_limit, settings.rate_burst) != (before.rate_limit, before.rate_burst) {
         state.limits.set(settings.rate_limit, settings.rate_burst);
     }
+    if settings.sign_in_attempts != before.sign_in_attempts {
+        state.throttle.set(settings.sign_in_attempts);
+    }
     if let Some(relog) = RELOG.get().filter(|_| settings.log != before.log) {
         relog(&settings.log);
     }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use sea_orm::{DatabaseTransaction, EntityTrait, PaginatorTrait, TransactionTrait};
 use serde_json::{Map, Value};
 
+use super::database::settle;
 use super::record::facets::{self, Drill, Facet};
 use super::record::{
     self, Change, Delete, Expected, Names, RecordCommand, RelatedRecords, Renamed, Resource, Stored, View,
@@ -39,17 +40,6 @@ pub enum Act {
     Set(&'static Field, Given),
     /// One of the resource's commands, and why.
     Command(&'static RecordCommand, Option<String>),
-}
-
-impl Act {
-    /// The permission it needs on records whose permissions `code` names.
-    pub fn permission(&self, code: fn(&str) -> String) -> String {
-        match self {
-            Act::Delete => code("delete"),
-            Act::Set(..) => code("change"),
-            Act::Command(command, _) => code(command.name),
-        }
-    }
 }
 
 /// What happens to the other records when one refuses.
@@ -216,17 +206,8 @@ impl Managed {
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
             let savepoint = transaction.begin().await?;
-            match (self.act)(&savepoint, access, *id, act).await {
-                Ok(()) => {
-                    savepoint.commit().await?;
-                    results.push((*id, None));
-                }
-                Err(error) if error.status() >= 500 => return Err(error),
-                Err(error) => {
-                    savepoint.rollback().await?;
-                    results.push((*id, Some(error)));
-                }
-            }
+            let done = (self.act)(&savepoint, access, *id, act).await;
+            results.push((*id, settle(savepoint, done).await?.err()));
         }
         let refused = results.iter().any(|(_, error)| error.is_some());
         let written = !(refused && policy == Policy::AllOrNothing);

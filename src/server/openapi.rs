@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa_swagger_ui::Config;
 
 use super::AppState;
-use super::feed::Followed;
+use super::kinds::Kind;
 use super::record::{Described, Resource};
 use crate::base::Error;
 use crate::base::form::{Field, Input};
@@ -146,7 +146,7 @@ impl Document {
     }
 
     /// The whole document.
-    pub fn finished(&self, followed: &[Followed]) -> Value {
+    pub fn finished(&self, followed: &[Kind]) -> Value {
         let mut events = super::feed::description(followed);
         let described = std::mem::take(&mut events["get"]["responses"]);
         events["get"]["responses"] = responses_with(described, &[400, 401, 403]);

@@ -171,6 +171,8 @@ pub trait Resource:
     const NESTED: Option<&'static str> = None;
     /// The reference to the record it is a part of, on whose page it is shown, such as a line's `order`.
     const PART_OF: Option<&'static str> = None;
+    /// Whether nobody reads it whom we do not know, also where the API is open to reading.
+    const CONFIDENTIAL: bool = false;
     /// What can be done to a record beyond creating, changing and deleting it.
     const COMMANDS: &'static [RecordCommand] = &[];
     /// Whether its history tells everything about it, so that it can be shown and restored as it was.

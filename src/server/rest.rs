@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use super::AppState;
 use super::batch;
 use super::export::{export, sparse};
-use super::feed::{self, Followed};
+use super::feed;
 use super::kinds::Kind;
 use super::managed::Managed;
 use super::openapi;
@@ -40,7 +40,6 @@ pub mod past;
 #[derive(Debug, Default)]
 pub struct Api {
     router: Router<AppState>,
-    followed: Vec<Followed>,
     granted: Vec<Row>,
     managed: Vec<Managed>,
     kinds: Vec<Kind>,
@@ -62,8 +61,6 @@ impl Api {
             });
         }
         self.kinds.push(Kind::of::<R>());
-        let permission = R::permission("view");
-        self.followed.push(Followed { name: R::NAME, singular: R::SINGULAR, permission });
         self.managed.push(Managed::of::<R>());
         self.document.describe::<R>();
         let codes = ACTIONS.map(|(action, _)| R::permission(action));
@@ -95,20 +92,20 @@ impl Api {
         self.kinds.clone()
     }
 
-    /// The permissions to read everything that is served.
+    /// The permissions to read what anybody may read when the API is open to reading.
     pub fn readable(&self) -> Vec<String> {
-        self.followed.iter().map(|followed| followed.permission.clone()).collect()
+        self.kinds.iter().filter(|kind| !kind.is_confidential).map(|kind| (kind.view)()).collect()
     }
 
     /// The OpenAPI document.
     pub fn document(&self) -> Value {
-        self.document.finished(&self.followed)
+        self.document.finished(&self.kinds)
     }
 
     /// Everything under `/api`, once more under `/api/v1`.
     pub fn router(self, state: &AppState) -> Router<AppState> {
-        let names: Vec<&'static str> = self.followed.iter().map(|followed| followed.name).collect();
-        let followed = Arc::<[Followed]>::from(self.followed);
+        let names: Vec<&'static str> = self.kinds.iter().map(|kind| kind.name).collect();
+        let followed = Arc::<[Kind]>::from(self.kinds);
         let index = move || {
             get(move |OriginalUri(uri): OriginalUri| async move {
                 let base = uri.path().trim_end_matches('/').to_owned();

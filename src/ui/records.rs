@@ -11,6 +11,8 @@ use leptos::prelude::*;
 use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::{StaticSegment, path};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_split_helpers::wasm_split;
 
 use super::chunk::Chunk;
@@ -194,44 +196,46 @@ fn missing<T: Send + 'static>() -> Answer<T> {
     Box::pin(async { Err(Error::not_found("page")) })
 }
 
-/// The record in the address, or that there is none.
-fn use_detail(pages: &'static Pages) -> Resource<Result<Detail<Row>>> {
-    let params = use_params_map();
-    let within = use_query_text();
-    let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok()));
-    Resource::new(
-        move || (id(), within()),
-        move |(id, within)| -> Answer<Detail<Row>> {
-            match id.zip(pages.calls.record) {
-                Some((id, record)) => (record.read)(id, within),
+/// Reads the record in the address and draws it, if the person may do this with it.
+pub fn with_record<T>(
+    pages: &'static Pages,
+    action: &'static str,
+    read: fn(&'static Pages, i64, String) -> Answer<T>,
+    draw: fn(&'static Pages, T) -> AnyView,
+) -> AnyView
+where
+    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let (id, within) = (use_id(), use_query_text());
+    let permitted = pages.permitted(action);
+    let found = Resource::new(
+        move || (id.get(), within()),
+        move |(id, within)| -> Answer<T> {
+            match id {
+                Some(id) => read(pages, id, within),
                 None => Box::pin(async { Err(Error::not_found(pages.one)) }),
             }
         },
-    )
-}
-
-/// Draws the record in the address, if the person may do this with it.
-#[component]
-fn WithRecord(
-    pages: &'static Pages,
-    action: &'static str,
-    draw: fn(&'static Pages, Detail<Row>) -> AnyView,
-) -> impl IntoView {
-    let permitted = pages.permitted(action);
-    let detail = use_detail(pages);
+    );
     view! {
         <Transition>
             {move || {
                 let permitted = permitted.clone();
                 Suspend::new(async move {
-                    match permitted.and(detail.await) {
+                    match permitted.and(found.await) {
                         Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(detail) => draw(pages, detail),
+                        Ok(record) => draw(pages, record),
                     }
                 })
             }}
         </Transition>
     }
+    .into_any()
+}
+
+/// What the module's server function says of a record.
+fn read_detail(pages: &'static Pages, id: i64, within: String) -> Answer<Detail<Row>> {
+    pages.calls.record.map_or_else(missing, |record| (record.read)(id, within))
 }
 
 /// What another module shows about a record, by its id.
@@ -241,7 +245,7 @@ pub type Related = fn(i64) -> AnyView;
 fn DetailPage(pages: &'static Pages, related: Option<Related>) -> impl IntoView {
     let id = use_id();
     view! {
-        <WithRecord pages action="view" draw=|pages, detail| view! { <Shown pages detail /> }.into_any() />
+        {with_record(pages, "view", read_detail, |pages, detail| view! { <Shown pages detail /> }.into_any())}
         // Beside the record, not inside it: what waits for the record may be drawn more than once.
         {move || related.zip(id.get()).map(|(related, id)| related(id))}
     }
@@ -341,7 +345,7 @@ fn NewPage(pages: &'static Pages) -> impl IntoView {
 
 #[component]
 fn EditPage(pages: &'static Pages) -> impl IntoView {
-    view! { <WithRecord pages action="change" draw=|pages, detail| view! { <Edit pages row=detail.record /> }.into_any() /> }
+    with_record(pages, "change", read_detail, |pages, detail| view! { <Edit pages row=detail.record /> }.into_any())
 }
 
 #[component]
@@ -374,7 +378,7 @@ fn Edit(pages: &'static Pages, row: Row) -> impl IntoView {
 /// The question before deleting, as a page of its own.
 #[component]
 fn DeletePage(pages: &'static Pages) -> impl IntoView {
-    view! { <WithRecord pages action="delete" draw=|pages, detail| view! { <Ask pages row=detail.record /> }.into_any() /> }
+    with_record(pages, "delete", read_detail, |pages, detail| view! { <Ask pages row=detail.record /> }.into_any())
 }
 
 #[component]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::support::{Answer, As, TestApp};
+use crate::support::{Answer, As, Kind, TestApp, run};
 
 const PAGE: &str = "text/html,application/xhtml+xml";
 
@@ -322,9 +322,30 @@ both! {
         assert!(app.rows("orders").await > 100);
         let orders = app.rows("orders").await;
         let refused = app.form(As::Administrator, "/-/admin/demo", PAGE, &[("page", "/admin/data")]).await.expect(409);
-        assert!(refused.body.contains("empty house"));
+        assert!(refused.body.contains("empty database"));
         assert_eq!(app.rows("orders").await, orders);
         assert_eq!(ask(app, "/-/admin/data").await.json()["may_demo"], false);
         app.form(As::Staff, "/-/admin/demo", PAGE, &[]).await.expect(403);
+    }
+}
+
+#[test]
+fn how_often_one_may_try_to_sign_in_changes_while_the_server_runs() {
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        run(kind, &[("sign_in_attempts", "")], async |app| {
+            let set = async |was: &str, wish: &str| {
+                let fields = [("form[was.sign_in_attempts]", was), ("form[sign_in_attempts]", wish)];
+                app.form(As::Administrator, "/-/admin/set", PAGE, &fields).await.expect(303);
+            };
+            let attempt = async || {
+                let fields =
+                    [("email", "nobody@kontor.example"), ("password", "wrong"), ("next", ""), ("page", "/sign-in")];
+                app.form(As::Anonymous, "/-/sign-in", PAGE, &fields).await.status.as_u16()
+            };
+            set("", "1").await;
+            assert_eq!((attempt().await, attempt().await), (401, 429));
+            set("1", "").await;
+            assert_eq!((attempt().await, attempt().await), (401, 401));
+        });
     }
 }

@@ -467,6 +467,15 @@ fn anonymous_reading_of_the_api_is_a_setting() {
         app.customer("Somebody").await;
         assert_eq!(app.get(As::Anonymous, "/api/customers/").await.expect(200).json()["count"], 1);
         app.get(As::Anonymous, "/api/").await.expect(200);
+        for path in ["/api/users/", "/api/users/1/", "/api/roles/", "/api/tokens/", "/api/sessions/"] {
+            app.get(As::Anonymous, path).await.expect(401);
+        }
+        for event in app.get(As::Anonymous, "/api/events/?page_size=1000").await.expect(200).json()["results"]
+            .as_array()
+            .unwrap()
+        {
+            assert!(!["users", "roles"].contains(&event["resource"].as_str().unwrap()), "{event}");
+        }
         let body = json!({ "name": "x" });
         app.json(As::Anonymous, "POST", "/api/customers/", body).await.expect(401);
         app.page(As::Anonymous, "/customers").await.expect(303);

@@ -1,7 +1,6 @@
 //! The pages of roles: list, one role, and its form with the matrix.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use serde_json::Value;
 
 use super::rpc::{delete_role, list_roles, new_role, read_role, role_taken_along};
@@ -12,7 +11,6 @@ use crate::access::{EVERYTHING, Me, holds};
 use crate::accounts::AccessNav;
 use crate::base::form::{Input, Typed, shown, suggested};
 use crate::base::record::Row;
-use crate::base::{Error, Result};
 use crate::ui::confirm::AskButton;
 use crate::ui::context::FailedForm;
 use crate::ui::facts::Facts;
@@ -20,8 +18,8 @@ use crate::ui::form::{Conflict, FieldRow, Summary};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::problem::Problem;
-use crate::ui::records::{Calls, Delete, ListPage, Pages};
-use crate::ui::table::{Column, use_query_text};
+use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
+use crate::ui::table::Column;
 use crate::ui::timeline::Timeline;
 
 /// `/admin/roles` and below.
@@ -114,39 +112,13 @@ pub fn new() -> AnyView {
 }
 
 /// Draws the role in the address, if who asks may do this with it.
-fn with_role(action: &'static str, draw: fn(RoleDesk) -> AnyView) -> AnyView {
-    let params = use_params_map();
-    let within = use_query_text();
-    let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok()));
-    let permitted: Result<()> = PAGES.permitted(action);
-    let desk = Resource::new(
-        move || (id(), within()),
-        |(id, within)| async move {
-            match id {
-                Some(id) => read_role(id, within).await,
-                None => Err(Error::not_found("role")),
-            }
-        },
-    );
-    view! {
-        <Transition>
-            {move || {
-                let permitted = permitted.clone();
-                Suspend::new(async move {
-                    match permitted.and(desk.await) {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(desk) => draw(desk),
-                    }
-                })
-            }}
-        </Transition>
-    }
-    .into_any()
+fn with_role(action: &'static str, draw: fn(&'static Pages, RoleDesk) -> AnyView) -> AnyView {
+    with_record(&PAGES, action, |_, id, within| Box::pin(read_role(id, within)), draw)
 }
 
 /// One role.
 pub fn detail() -> AnyView {
-    with_role("view", drawn)
+    with_role("view", |_, desk| drawn(desk))
 }
 
 fn drawn(RoleDesk { detail, catalogue }: RoleDesk) -> AnyView {
@@ -286,7 +258,7 @@ pub fn Matrix(catalogue: Catalogue, held: Vec<String>, editable: Option<Vec<Stri
 
 /// The form of a role.
 pub fn edit() -> AnyView {
-    with_role("change", |RoleDesk { detail, catalogue }| {
+    with_role("change", |_, RoleDesk { detail, catalogue }| {
         let row = detail.record;
         let mut typed = shown(RoleInput::FIELDS, &row.values);
         typed.extend(permissions(&row).into_iter().map(|code| (format!("permissions.{code}"), "true".to_owned())));
@@ -308,7 +280,7 @@ pub fn edit() -> AnyView {
 
 /// The question before deleting.
 pub fn delete() -> AnyView {
-    with_role("delete", |RoleDesk { detail, .. }| {
+    with_role("delete", |_, RoleDesk { detail, .. }| {
         let row = detail.record;
         view! {
             <Heading title=format!("Delete {}?", row.text("name")) crumb=PAGES.crumb() />

@@ -1,7 +1,6 @@
 //! The pages of people: list, one person, their form.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use serde_json::Value;
 
 use super::rpc::{delete_user, list_users, new_user, read_user, user_taken_along};
@@ -12,7 +11,6 @@ use crate::accounts::sessions::pages::Sessions;
 use crate::accounts::tokens::pages::Tokens;
 use crate::base::form::{Field, Input, Typed, shown, suggested};
 use crate::base::record::Row;
-use crate::base::{Error, Result};
 use crate::ui::confirm::AskButton;
 use crate::ui::context::FailedForm;
 use crate::ui::form::{Conflict, FieldRow, Summary};
@@ -20,8 +18,8 @@ use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::plain::{PlainForm, Told};
 use crate::ui::problem::Problem;
-use crate::ui::records::{Calls, Delete, ListPage, Pages};
-use crate::ui::table::{ACTIVE, Column, Filter, use_query_text};
+use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
+use crate::ui::table::{ACTIVE, Column, Filter};
 use crate::ui::timeline::Timeline;
 use crate::ui::when::When;
 
@@ -128,39 +126,13 @@ pub fn new() -> AnyView {
 }
 
 /// Draws the person in the address, if who asks may do this with them.
-fn with_user(action: &'static str, draw: fn(UserDesk) -> AnyView) -> AnyView {
-    let params = use_params_map();
-    let within = use_query_text();
-    let id = move || params.with(|params| params.get("id").and_then(|id| id.parse::<i64>().ok()));
-    let permitted: Result<()> = PAGES.permitted(action);
-    let desk = Resource::new(
-        move || (id(), within()),
-        |(id, within)| async move {
-            match id {
-                Some(id) => read_user(id, within).await,
-                None => Err(Error::not_found("user")),
-            }
-        },
-    );
-    view! {
-        <Transition>
-            {move || {
-                let permitted = permitted.clone();
-                Suspend::new(async move {
-                    match permitted.and(desk.await) {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(desk) => draw(desk),
-                    }
-                })
-            }}
-        </Transition>
-    }
-    .into_any()
+fn with_user(action: &'static str, draw: fn(&'static Pages, UserDesk) -> AnyView) -> AnyView {
+    with_record(&PAGES, action, |_, id, within| Box::pin(read_user(id, within)), draw)
 }
 
 /// One person.
 pub fn detail() -> AnyView {
-    with_user("view", drawn)
+    with_user("view", |_, desk| drawn(desk))
 }
 
 fn drawn(desk: UserDesk) -> AnyView {
@@ -320,7 +292,7 @@ fn Manage(row: Row, has_second_factor: bool) -> impl IntoView {
 
 /// The form of a person.
 pub fn edit() -> AnyView {
-    with_user("change", |desk| {
+    with_user("change", |_, desk| {
         let row = desk.detail.record;
         let mut typed = shown(UserInput::FIELDS, &row.values);
         typed.extend(roles(&row).into_iter().map(|code| (format!("roles.{code}"), "true".to_owned())));
@@ -342,7 +314,7 @@ pub fn edit() -> AnyView {
 
 /// The question before deleting.
 pub fn delete() -> AnyView {
-    with_user("delete", |desk| {
+    with_user("delete", |_, desk| {
         let row = desk.detail.record;
         view! {
             <Heading title=format!("Delete {}?", row.text("name")) crumb=PAGES.crumb() />
