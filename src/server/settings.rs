@@ -47,7 +47,7 @@ pub const SETTINGS: [Setting; 18] = [
         "Send the session cookie over TLS only: true, false, or auto for when public_url is https.",
     ),
     setting("trust_forwarded", "false", "Take the caller's address from X-Forwarded-For, behind a proxy that sets it."),
-    setting("anonymous_api_read", "false", "Let anybody read over the API."),
+    setting("anonymous_api_read", "false", "Let anybody read over the API; never people, roles, sessions and tokens."),
     setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
     setting("body_limit", "1048576", "The largest request body, in bytes."),
     setting("json_depth", "32", "How deep arrays and objects of a request body may nest, up to 100."),
