@@ -32,7 +32,7 @@ use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
 use crate::server::live::{self, Live};
-use crate::server::record::once;
+use crate::server::record::{once, tally};
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
@@ -41,6 +41,8 @@ use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often the numbers of whole tables are added up.
+const TALLY_EVERY: Duration = Duration::from_secs(60);
 
 /// How often events are sealed.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -251,6 +253,7 @@ pub async fn serve(
     let sweeping = tokio::spawn(sweep(state.clone()));
     let following = tokio::spawn(live::follow(state.clone()));
     let sealing = tokio::spawn(seal(state.database.clone()));
+    let tallying = tokio::spawn(add_up(state.database.clone()));
     let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -271,6 +274,7 @@ pub async fn serve(
     sweeping.abort();
     following.abort();
     sealing.abort();
+    tallying.abort();
     state.database.close().await;
     Ok(())
 }
@@ -283,6 +287,18 @@ async fn seal(database: Database) {
         every.tick().await;
         if let Err(error) = chain::seal(&database).await {
             tracing::warn!(error = error.internal.as_deref(), "could not seal events");
+        }
+    }
+}
+
+/// Keeps the numbers of whole tables short to read.
+async fn add_up(database: Database) {
+    let mut every = tokio::time::interval(TALLY_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = tally::compact(&database).await {
+            tracing::warn!(error = error.internal.as_deref(), "could not add up the numbers of the tables");
         }
     }
 }

@@ -64,7 +64,7 @@ fn Hits(pages: &'static Pages, words: Memo<String>) -> impl IntoView {
                             view! {
                                 <ul>{hits}</ul>
                                 <p>
-                                    <a href=all>{format!("All {}", page.count)}</a>
+                                    <a href=all>{format!("All {}", page.counted())}</a>
                                 </p>
                             }
                                 .into_any()

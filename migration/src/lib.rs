@@ -19,6 +19,9 @@ mod m20261125_000009_event_chain;
 mod m20261125_000010_access;
 mod m20261125_000011_admin_runs;
 mod m20261125_000012_settings;
+mod m20261125_000015_search;
+mod m20261125_000016_tallies;
+mod m20261125_000017_order_indexes;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -39,6 +42,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_access::Migration),
             Box::new(m20261125_000011_admin_runs::Migration),
             Box::new(m20261125_000012_settings::Migration),
+            Box::new(m20261125_000015_search::Migration),
+            Box::new(m20261125_000016_tallies::Migration),
+            Box::new(m20261125_000017_order_indexes::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::listing::Count;
 use crate::base::record::TakenAlong;
 use crate::base::time::Moment;
 
@@ -35,7 +36,7 @@ pub mod table;
 pub struct Kind {
     pub title: String,
     pub href: String,
-    pub count: u64,
+    pub count: Count,
     pub last: Option<LastChange>,
 }
 
@@ -52,8 +53,8 @@ pub struct LastChange {
 pub struct Choice {
     pub label: String,
     pub href: String,
-    /// How many rows it leaves.
-    pub count: u64,
+    /// How many rows it leaves, where that was counted.
+    pub count: Option<u64>,
     pub is_on: bool,
 }
 
@@ -118,7 +119,7 @@ pub struct Table {
     pub search: Option<(String, String)>,
     pub headings: Vec<Heading>,
     pub lines: Vec<Line>,
-    pub count: u64,
+    pub count: Count,
     /// The places of the first and the last line, from 1.
     pub shown: (u64, u64),
     pub previous: Option<String>,

@@ -156,7 +156,7 @@ fn Kinds(kinds: Vec<Kind>) -> impl IntoView {
                             {kind.title}
                         </a>
                     </td>
-                    <td class="num">{grouped(&kind.count.to_string())}</td>
+                    <td class="num">{kind.count.to_string()}</td>
                     <td class="opt muted">{last}</td>
                 </tr>
             }
@@ -699,7 +699,7 @@ fn choice(choice: Choice) -> impl IntoView {
         <li>
             <a href=choice.href aria-current=choice.is_on.then_some("true")>
                 <bdi>{choice.label}</bdi>
-                <span class="count">{grouped(&choice.count.to_string())}</span>
+                {choice.count.map(|count| view! { <span class="count">{grouped(&count.to_string())}</span> })}
             </a>
         </li>
     }

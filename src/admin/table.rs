@@ -125,7 +125,7 @@ pub async fn table(resource: &str, query: &str) -> Result<Table> {
         state: pairs(&query.at_page(1)),
         search: (!listing.searched.is_empty()).then(|| (query.search.clone(), listing.searched.to_owned())),
         headings,
-        count: page.count,
+        count: page.counted(),
         shown: (first.min(page.count), last),
         previous: (query.page > 1).then(|| query.at_page(query.page - 1).href(&path)),
         next: (last < page.count).then(|| query.at_page(query.page + 1).href(&path)),
@@ -324,7 +324,7 @@ fn short_moment(moment: &str) -> String {
 
 fn sized(query: &ListQuery, path: &str, size: u32) -> Choice {
     let href = ListQuery { page_size: size, page: 1, ..query.clone() }.href(path);
-    Choice { label: size.to_string(), href, count: 0, is_on: query.page_size == size }
+    Choice { label: size.to_string(), href, count: None, is_on: query.page_size == size }
 }
 
 /// The state as the pairs of a form.
@@ -360,7 +360,7 @@ fn chips(listing: &Listing, query: &ListQuery, path: &str) -> Vec<Choice> {
             _ => "",
         });
         let label = format!("{relation}{}: {how}{}", filter.field.label, said(filter.field, value));
-        Some(Choice { label, href: query.filtered(name, "").href(path), count: 0, is_on: true })
+        Some(Choice { label, href: query.filtered(name, "").href(path), count: None, is_on: true })
     };
     query.filters.iter().filter_map(chip).collect()
 }
@@ -395,10 +395,10 @@ fn dates(drill: &Drill, query: &ListQuery, path: &str) -> Dates {
     let choice = |span: &str, count, is_on| Choice { label: spoken(span), href: at(Some(span)), count, is_on };
     let mut back = Vec::new();
     if let Some(within) = &within {
-        back.push(Choice { label: "All".to_owned(), href: at(None), count: 0, is_on: false });
+        back.push(Choice { label: "All".to_owned(), href: at(None), count: None, is_on: false });
         for letters in [4, 7, 10] {
             if let Some(span) = within.get(..letters) {
-                back.push(choice(span, 0, span == within));
+                back.push(choice(span, None, span == within));
             }
         }
     }

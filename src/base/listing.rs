@@ -3,12 +3,13 @@
 //! One text form serves the address of a list page, the REST query and the command line: `search=bob&ordering=-name&page=2`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::form::{Field, Given, Kind, nearest};
+use super::money::grouped;
 
 /// Rows of a page when nothing is said.
 pub const PAGE_SIZE: u32 = 25;
@@ -126,7 +127,7 @@ impl Listing {
     /// Every parameter the list understands, but for the operators of its filters.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         let search = (!self.searched.is_empty()).then_some("search");
-        let own = search.into_iter().chain(["ordering", "page", "page_size", "cursor", "fields", "format"]);
+        let own = search.into_iter().chain(["ordering", "page", "page_size", "cursor", "count", "fields", "format"]);
         own.chain(self.expands.map(|_| "expand")).chain(self.filters().map(|field| field.name))
     }
 
@@ -329,6 +330,8 @@ pub struct ListQuery {
     pub fields: Vec<String>,
     /// The form of the answer, if one is asked for.
     pub format: Option<Format>,
+    /// Whether rows are counted to the last, however many there are.
+    pub exact: bool,
 }
 
 impl Default for ListQuery {
@@ -343,6 +346,7 @@ impl Default for ListQuery {
             walk: None,
             fields: Vec::new(),
             format: None,
+            exact: false,
         }
     }
 }
@@ -388,6 +392,8 @@ impl ListQuery {
         match name {
             "search" if !listing.searched.is_empty() => self.search = searchable(value)?,
             "ordering" => self.ordering = ordering(listing, value)?,
+            "count" if value == "exact" => self.exact = true,
+            "count" => return Err(Error::field("count", "Say exact, or leave it out.")),
             "page" => self.page = number(name, value, u32::MAX)?,
             "page_size" => self.page_size = number(name, value, MAX_PAGE_SIZE)?,
             "cursor" if value.is_empty() => self.walk = Some(Walk::Start),
@@ -440,6 +446,9 @@ impl ListQuery {
         }
         if self.page > 1 {
             say("page", &self.page.to_string());
+        }
+        if self.exact {
+            say("count", "exact");
         }
         if let Some(expand) = self.expand {
             say("expand", expand);
@@ -541,21 +550,45 @@ impl ListQuery {
 /// Rows of one page, and how many there are in all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
+    /// How many rows there are on all pages; where that is not exact, there are more.
     pub count: u64,
+    /// Whether they were counted to the last.
+    pub exact: bool,
     pub results: Vec<T>,
-    /// Rows by the value of the listing's tabs, whatever tab is open; blank counts all.
+    /// Rows by the value of the listing's tabs, whatever tab is open; blank counts all. Nothing where they are too many to be
+    /// counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tabs: BTreeMap<String, u64>,
-    /// The listing's amount over all rows of all pages, in plain notation.
+    /// The listing's amount over all rows of all pages, in plain notation; absent where they were not counted to the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<String>,
 }
 
+/// How many rows there are, as people read it: `1,204`, or `10,000+` where there are more than were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    pub rows: u64,
+    pub exact: bool,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.exact { "" } else { "+" };
+        write!(f, "{}{more}", grouped(&self.rows.to_string()))
+    }
+}
+
 impl<T> Page<T> {
+    /// How many rows there are on all pages.
+    pub fn counted(&self) -> Count {
+        Count { rows: self.count, exact: self.exact }
+    }
+
     /// The same page with its rows turned into something else.
     pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
         Page {
             count: self.count,
+            exact: self.exact,
             results: self.results.into_iter().map(turn).collect(),
             tabs: self.tabs,
             sum: self.sum,

@@ -65,6 +65,9 @@ impl Resource for Entity {
     const NAME: &'static str = "customers";
     const SINGULAR: &'static str = "customer";
     const LISTING: Listing = LISTING;
+    const SEARCH_INDEX: bool = true;
+    const SEARCHED: &'static [&'static str] = &["name", "code", "email", "phone", "billing_city"];
+    const TALLIED: bool = true;
 
     type Record = Customer;
     type Input = CustomerInput;

@@ -42,6 +42,7 @@ pub async fn load(database: &Database, orders: u64, tell: &(dyn Fn(u64) + Sync))
         company.order(database, (first..last).map(|index| company.plan(index)).collect()).await?;
         tell(last);
     }
+    database.analyze().await?;
     Ok(Loaded { customers, products, orders })
 }
 

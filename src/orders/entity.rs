@@ -167,6 +167,9 @@ impl Resource for Entity {
     const NAME: &'static str = "orders";
     const SINGULAR: &'static str = "order";
     const LISTING: Listing = LISTING;
+    const SEARCH_INDEX: bool = true;
+    const SEARCHED: &'static [&'static str] = &["number", "customer_name", "customer_reference"];
+    const TALLIED: bool = true;
     const NESTED: Option<&'static str> = Some("items");
     const COMMANDS: &'static [RecordCommand] =
         &[command(Command::Place), command(Command::Ship), command(Command::Reopen), command(Command::Cancel)];

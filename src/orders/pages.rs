@@ -744,7 +744,7 @@ pub fn OrdersOf(
                                         }
                                     })
                                     .collect_view();
-                                let sum = grouped(&page.sum.unwrap_or_default());
+                                let sum = page.sum.as_deref().map(grouped).unwrap_or_default();
                                 view! {
                                     <table>
                                         <tbody>{rows}</tbody>
@@ -752,7 +752,7 @@ pub fn OrdersOf(
                                             <tr>
                                                 <td colspan="4">
                                                     <a class="over" href=format!("/orders?{filter}={id}")>
-                                                        {format!("All {} orders", page.count)}
+                                                        {format!("All {} orders", page.counted())}
                                                     </a>
                                                 </td>
                                                 <td class="num">{sum}</td>

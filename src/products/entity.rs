@@ -49,6 +49,9 @@ impl Resource for Entity {
     const NAME: &'static str = "products";
     const SINGULAR: &'static str = "product";
     const LISTING: Listing = LISTING;
+    const SEARCH_INDEX: bool = true;
+    const SEARCHED: &'static [&'static str] = &["name", "sku", "category", "barcode"];
+    const TALLIED: bool = true;
 
     type Record = Product;
     type Input = ProductInput;

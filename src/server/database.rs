@@ -93,6 +93,7 @@ impl Database {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(PATIENCE)
+                .analysis_limit(Some(1_000))
                 .pragma("temp_store", "memory")
         };
         let mut write = options(url, 1);
@@ -271,8 +272,22 @@ impl Database {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// Has the database look at how its values are spread, by which it chooses between indexes. After many rows were written
+    /// at once; otherwise it looks by itself.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn analyze(&self) -> Result<()> {
+        Ok(self.writer.execute_unprepared("ANALYZE").await.map(drop)?)
+    }
+
     /// Closes all connections after their work; SQLite folds its log back into the file.
     pub async fn close(self) {
+        if self.writer.get_database_backend() == DbBackend::Sqlite
+            && let Err(error) = self.writer.execute_unprepared("PRAGMA optimize").await
+        {
+            tracing::warn!(%error, "SQLite could not look at how its values are spread");
+        }
         for pool in [self.reader, self.writer] {
             if let Err(error) = pool.close().await {
                 tracing::warn!(%error, "a database pool did not close cleanly");

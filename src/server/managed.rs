@@ -6,11 +6,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use sea_orm::{DatabaseTransaction, EntityTrait, PaginatorTrait, TransactionTrait};
+use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::{Map, Value};
 
 use super::database::settle;
 use super::record::facets::{self, Drill, Facet};
+use super::record::tally::tally;
 use super::record::{
     self, Change, Delete, Expected, Names, RecordCommand, RelatedRecords, Renamed, Resource, Stored, View,
     demand_version,
@@ -18,7 +19,7 @@ use super::record::{
 use super::rest::patched;
 use crate::access::gate::{Access, Permission};
 use crate::base::form::{Field, Given};
-use crate::base::listing::{ListQuery, Listing, Page};
+use crate::base::listing::{Count, ListQuery, Listing, Page};
 use crate::base::record::TakenAlong;
 use crate::base::{Error, Result};
 
@@ -81,7 +82,7 @@ pub struct Managed {
     pub permission: fn(&str) -> String,
     /// Where a reference leads.
     pub related: fn(&str) -> Option<RelatedRecords>,
-    count: for<'a> fn(&'a Seen) -> Later<'a, u64>,
+    count: for<'a> fn(&'a Seen) -> Later<'a, Count>,
     page: for<'a> fn(&'a Seen, &'a ListQuery) -> Later<'a, Page<Object>>,
     facets: for<'a> fn(&'a Seen, &'a ListQuery) -> Later<'a, Vec<Facet>>,
     drill: for<'a> fn(&'a Seen, &'a ListQuery) -> Later<'a, Option<Drill>>,
@@ -111,7 +112,8 @@ impl Managed {
             count: |access| {
                 Box::pin(async move {
                     let access = access.also::<View<R>>()?;
-                    Ok(<R as EntityTrait>::find().count(access.reader()).await?)
+                    let tally = tally::<R>(access.reader(), &ListQuery::default()).await?;
+                    Ok(Count { rows: tally.count, exact: tally.exact })
                 })
             },
             page: |access, query| {
@@ -121,7 +123,7 @@ impl Managed {
                     for record in &page.results {
                         results.push(object::<R>(record)?);
                     }
-                    Ok(Page { count: page.count, results, tabs: page.tabs, sum: page.sum })
+                    Ok(Page { count: page.count, exact: page.exact, results, tabs: page.tabs, sum: page.sum })
                 })
             },
             facets: |access, query| {
@@ -145,7 +147,7 @@ impl Managed {
     ///
     /// # Errors
     /// `Forbidden`.
-    pub async fn count(&self, access: &Seen) -> Result<u64> {
+    pub async fn count(&self, access: &Seen) -> Result<Count> {
         (self.count)(access).await
     }
 

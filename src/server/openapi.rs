@@ -285,6 +285,8 @@ fn page_schema(schema: &str) -> Value {
         "required": ["next", "previous", "results"],
         "properties": {
             "count": { "type": "integer", "description": "Rows on all pages; absent in a walk." },
+            "count_is_exact": { "type": "boolean", "description":
+                "Said where it is false: there are more rows than `count`, and nobody counted them. `count=exact` does." },
             "next": address, "previous": address,
             "results": { "type": "array", "items": { "anyOf": [
                 { "$ref": format!("#/components/schemas/{schema}") },

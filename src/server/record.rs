@@ -3,33 +3,24 @@
 //! A module says which columns its values go to and which rules only the database knows; everything else is here, once,
 //! for the web app, the REST API and the command line.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::str::FromStr;
 
-use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{
-    Asterisk, CaseStatement, ExprTrait, Func, FunctionCall, LikeExpr, NullOrdering, Query, SelectStatement,
-};
-use sea_orm::{
-    Condition, DatabaseConnection, DatabaseTransaction, FromQueryResult, IntoActiveModel, Order as Direction,
-    QueryOrder, QuerySelect, QueryTrait,
-};
+use sea_orm::sea_query::{ExprTrait, Func, Query};
+use sea_orm::{Condition, DatabaseConnection, DatabaseTransaction, IntoActiveModel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::access::gate::{Access, Permission};
-use crate::access::holds;
 use crate::base::error::{Blocker, Code};
-use crate::base::form::{Field, Given, Input, Kind};
-use crate::base::listing::{Comparison, Filter, ListQuery, Listing, Page, Walk, encoded};
-use crate::base::money::{Money, Percent, Quantity, UnitPrice};
+use crate::base::form::{Field, Given, Input};
+use crate::base::listing::{ListQuery, Listing, Page};
 use crate::base::record::{Record, Row, TakenAlong};
-use crate::base::time::stored::{Day, Timestamp, now};
+use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
 use crate::history::past::Past;
@@ -38,11 +29,18 @@ use crate::server::database::Reference;
 
 pub mod bulk;
 pub mod facets;
+mod list;
+mod narrow;
 pub mod once;
 pub mod past;
 pub mod series;
+pub mod tally;
 
+pub use list::{all_of, beside, excerpt, first_ids, matches};
+pub use narrow::{FEW, Names, RelatedRecords, names_of};
 pub use once::OnceKey;
+
+use list::{page_of, walk_of};
 
 /// The permission to see records of `R`.
 #[derive(Debug)]
@@ -175,6 +173,12 @@ pub trait Resource:
     const CONFIDENTIAL: bool = false;
     /// What can be done to a record beyond creating, changing and deleting it.
     const COMMANDS: &'static [RecordCommand] = &[];
+    /// Whether a step of the schema made an index of its search text: `<table>_search` on SQLite, by trigrams on PostgreSQL.
+    const SEARCH_INDEX: bool = false;
+    /// Fields that the search text holds.
+    const SEARCHED: &'static [&'static str] = &[];
+    /// Whether a step of the schema keeps the numbers of the table in `tallies`.
+    const TALLIED: bool = false;
     /// Whether its history tells everything about it, so that it can be shown and restored as it was.
     const REMEMBERED: bool = Self::PART_OF.is_none();
 
@@ -536,145 +540,6 @@ pub async fn committed<R: Resource>(
     }
 }
 
-/// One page of the list of `R`: one statement counts and sums, one reads the rows.
-async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
-    may_filter::<R>(access, query)?;
-    let tally = tally::<R>(access.reader(), query).await?;
-    if query.page > 1 && query.offset() >= tally.count {
-        return Err(Error::new(Code::NotFound, format!("There is no page {}.", query.page)));
-    }
-    let rows = ordered::<R>(query)?.offset(query.offset()).limit(u64::from(query.page_size));
-    let rows = rows.all(access.reader()).await?;
-    let mut results: Vec<_> = rows.into_iter().map(R::read).collect();
-    R::complete_rows(access.reader(), query, &mut results).await?;
-    Ok(Page { count: tally.count, results, tabs: tally.tabs, sum: tally.sum })
-}
-
-async fn walk_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<(Vec<R::Record>, Option<i64>)> {
-    may_filter::<R>(access, query)?;
-    let id = column::<R>("id")?;
-    let mut rows = ordered::<R>(query)?.limit(u64::from(query.page_size) + 1);
-    if let Some(Walk::After(last)) = query.walk {
-        let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
-        rows = rows.filter(if descending { id.lt(last) } else { id.gt(last) });
-    }
-    let mut results: Vec<_> = rows.all(access.reader()).await?.into_iter().map(R::read).collect();
-    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
-    let more = results.len() > size;
-    results.truncate(size);
-    R::complete_rows(access.reader(), query, &mut results).await?;
-    let last = results.last().map(Stored::id).filter(|_| more);
-    Ok((results, last))
-}
-
-/// How many rows of an export are read at once: few, as memory is all that more of them cost.
-const CHUNK: usize = 100;
-
-/// All rows of a list in its order, a chunk at a time, as they are when the chunk is read. Only their ids, eight bytes each,
-/// are kept from the start.
-///
-/// # Errors
-/// `Forbidden` for a filter on records the caller may not see.
-pub async fn all_of<R: Resource>(
-    access: &Access<View<R>>,
-    query: &ListQuery,
-) -> Result<impl Stream<Item = Result<Vec<R::Record>>> + Send + 'static> {
-    may_filter::<R>(access, query)?;
-    let id = column::<R>("id")?;
-    let ids = {
-        let select = ordered::<R>(query)?.select_only().column(id).into_tuple::<i64>();
-        let mut rows = select.stream(access.reader()).await?;
-        let mut ids = Vec::new();
-        while let Some(id) = rows.try_next().await? {
-            ids.push(id);
-        }
-        ids
-    };
-    let (reader, query) = (access.reader().clone(), query.clone());
-    let chunks = stream::iter((0..ids.len()).step_by(CHUNK)).then(move |from| {
-        let wanted: Vec<i64> = ids.iter().skip(from).take(CHUNK).copied().collect();
-        let (reader, query) = (reader.clone(), query.clone());
-        async move {
-            let rows = R::find().filter(id.is_in(wanted.iter().copied())).all(&reader).await?;
-            let mut found: HashMap<i64, R::Record> =
-                rows.into_iter().map(R::read).map(|record| (record.id(), record)).collect();
-            let mut rows: Vec<_> = wanted.iter().filter_map(|id| found.remove(id)).collect();
-            R::complete_rows(&reader, &query, &mut rows).await?;
-            Ok(rows)
-        }
-    });
-    Ok(chunks)
-}
-
-/// Whether the caller may see the records that the filters reach through.
-fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<()> {
-    for relation in query.filters.keys().filter_map(|name| R::LISTING.filter(name)?.relation) {
-        let related = R::related(relation).ok_or_else(|| Error::internal(format!("{} leads nowhere", relation)))?;
-        if !holds(&access.caller().permissions, &related.permission) {
-            return Err(Error::forbidden(&related.permission));
-        }
-    }
-    Ok(())
-}
-
-/// Where a relation leads.
-#[derive(Debug)]
-pub struct RelatedRecords {
-    /// What the caller must hold to filter by it.
-    permission: String,
-    /// The page of one of them, up to the id.
-    path: &'static str,
-    /// The ids of the records that a filter of theirs leaves.
-    ids: fn(&str, &str) -> Result<SelectStatement>,
-    names: for<'a> fn(&'a DatabaseConnection, &'a [i64]) -> Names<'a>,
-}
-
-/// What records are called, by id.
-pub type Names<'a> = Pin<Box<dyn Future<Output = Result<HashMap<i64, String>>> + Send + 'a>>;
-
-impl RelatedRecords {
-    /// To the records of `R`.
-    pub fn to<R: Resource>() -> Self {
-        let (permission, path) = (R::permission("view"), R::LISTING.path);
-        Self { permission, path, ids: ids_of::<R>, names: |db, ids| Box::pin(names_of::<R>(db, ids)) }
-    }
-
-    /// The page of one of them.
-    pub fn href(&self, id: i64) -> String {
-        format!("{}/{id}", self.path)
-    }
-
-    /// What records are called; nothing for who may not see them. One statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn names<P>(&self, access: &Access<P>, ids: &[i64]) -> Result<HashMap<i64, String>> {
-        match ids.is_empty() || !holds(&access.caller().permissions, &self.permission) {
-            true => Ok(HashMap::new()),
-            false => (self.names)(access.reader(), ids).await,
-        }
-    }
-}
-
-/// What records are called, by id. One statement.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Result<HashMap<i64, String>> {
-    let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
-    Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
-}
-
-/// The ids of the first `limit` rows of a list, in its order. One statement.
-///
-/// # Errors
-/// `Forbidden` for a filter on records the caller may not see.
-pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery, limit: u64) -> Result<Vec<i64>> {
-    may_filter::<R>(access, query)?;
-    let ids = ordered::<R>(query)?.select_only().column(column::<R>("id")?).limit(limit);
-    Ok(ids.into_tuple().all(access.reader()).await?)
-}
-
 /// What deleting records would take along, and what stands in its way.
 ///
 /// # Errors
@@ -686,164 +551,6 @@ pub async fn taken_along<R: Resource>(access: &Access<Delete<R>>, ids: &[i64]) -
         goes: referring(access.reader(), &goes, ids).await?,
         blockers: referring(access.reader(), &stays, ids).await?,
     })
-}
-
-fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
-    let select = R::find().select_only().column(column::<R>("id")?).filter(narrowed_by::<R>(name, value)?);
-    Ok(select.into_query())
-}
-
-/// The active records that match a search, up to `limit`: first the one whose code it is, then those whose code begins with
-/// it, then by name. One statement.
-///
-/// # Errors
-/// `Invalid` for a text that cannot be searched.
-pub async fn matches<R: Resource>(
-    access: &Access<View<R>>,
-    text: &str,
-    code: &str,
-    limit: u64,
-) -> Result<Vec<R::Record>> {
-    let query = ListQuery::parse(&R::LISTING, &format!("is_active=true&search={}", encoded(text.trim())))?;
-    let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
-    let begins = fold::like(&key);
-    let begins = LikeExpr::new(begins.trim_start_matches('%')).escape('\\');
-    let rank = CaseStatement::new().case(code.eq(key), 0).case(code.into_expr().like(begins), 1).finally(2);
-    let rows = R::find()
-        .filter(narrowing::<R>(&query, None)?)
-        .order_by(Expr::Case(Box::new(rank)), Direction::Asc)
-        .order_by(sorting::<R>("name")?, Direction::Asc)
-        .order_by(column::<R>("id")?, Direction::Asc)
-        .limit(limit)
-        .all(access.reader())
-        .await?;
-    Ok(rows.into_iter().map(R::read).collect())
-}
-
-/// How far a record may have moved in its list since the list was read.
-const NEAR: u64 = 12;
-
-/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement; nothing
-/// when the list changed so much that the record is not there any more.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
-    let first = at.saturating_sub(NEAR + 1);
-    let ids: Vec<i64> = ordered::<R>(query)?
-        .select_only()
-        .column(column::<R>("id")?)
-        .offset(first)
-        .limit(2 * NEAR + 1)
-        .into_tuple()
-        .all(access.reader())
-        .await?;
-    let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
-    let (path, state) = (R::LISTING.path, query.query_string());
-    let href = |index: usize| {
-        let (id, at) = (ids.get(index)?, first + u64::try_from(index).ok()? + 1);
-        Some(format!("{path}/{id}?{state}{}at={at}", if state.is_empty() { "" } else { "&" }))
-    };
-    Ok(Beside { previous: index.checked_sub(1).and_then(href), next: href(index + 1) })
-}
-
-/// What there is to say about all rows of a list.
-struct Tally {
-    count: u64,
-    tabs: BTreeMap<String, u64>,
-    sum: Option<String>,
-}
-
-/// The first rows of a list beside how many there are and what they come to; no tabs. One statement, for a list that stands
-/// on the page of another record.
-///
-/// # Errors
-/// `Forbidden` for a filter on records the caller may not see.
-pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
-    may_filter::<R>(access, query)?;
-    let all = |expr: Expr| -> Result<Expr> {
-        let select = R::find().filter(narrowing::<R>(query, None)?).select_only().expr(expr).into_query();
-        Ok(Expr::SubQuery(None, Box::new(select.into())))
-    };
-    let mut rows = ordered::<R>(query)?
-        .limit(u64::from(query.page_size))
-        .expr_as(all(Func::count(Expr::col(Asterisk)).into())?, "excerpt_count");
-    if let Some(summed) = R::LISTING.summed {
-        let [above, below] = parts::<R>(summed)?;
-        rows = rows.expr_as(all(above.into())?, "excerpt_above").expr_as(all(below.into())?, "excerpt_below");
-    }
-    let mut page = Page { count: 0, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
-    let mut sum = 0;
-    for row in access.reader().query_all(&rows.into_query()).await? {
-        page.count = u64::try_from(row.try_get::<i64>("excerpt_", "count")?).unwrap_or_default();
-        if R::LISTING.summed.is_some() {
-            sum = whole(row.try_get("excerpt_", "above")?, row.try_get("excerpt_", "below")?);
-        }
-        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
-    }
-    page.sum = R::LISTING.summed.map(|_| written(sum));
-    R::complete_rows(access.reader(), query, &mut page.results).await?;
-    Ok(page)
-}
-
-/// Amounts are summed in two parts, below and above this, so that no sum of a database overflows.
-const PART: i64 = 1_000_000;
-
-async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Tally> {
-    let listing = R::LISTING;
-    let mut select =
-        R::find().filter(narrowing::<R>(query, listing.tabs)?).select_only().expr(Func::count(Expr::col(Asterisk)));
-    let Some(tab) = listing.tabs else {
-        let count: i64 = select.into_tuple().one(reader).await?.unwrap_or_default();
-        return Ok(Tally { count: u64::try_from(count).unwrap_or_default(), tabs: BTreeMap::new(), sum: None });
-    };
-    let [above, below] = parts::<R>(listing.summed.unwrap_or("id"))?;
-    select = select.expr(above).expr(below).column(column::<R>(tab)?).group_by(column::<R>(tab)?.into_expr());
-    let groups: Vec<(i64, Option<i64>, Option<i64>, String)> = select.into_tuple().all(reader).await?;
-    let open = query.filters.get(tab);
-    let (mut count, mut sum, mut tabs) = (0, 0_i128, BTreeMap::from([(String::new(), 0)]));
-    for (rows, above, below, name) in groups {
-        let rows = u64::try_from(rows).unwrap_or_default();
-        *tabs.entry(String::new()).or_default() += rows;
-        if open.is_none_or(|open| *open == name) {
-            count += rows;
-            sum += whole(above, below);
-        }
-        tabs.insert(name, rows);
-    }
-    Ok(Tally { count, tabs, sum: listing.summed.map(|_| written(sum)) })
-}
-
-/// The sums of an amount above and below [`PART`].
-fn parts<R: Resource>(summed: &str) -> Result<[FunctionCall; 2]> {
-    let amount = column::<R>(summed)?.into_expr();
-    Ok([amount.clone().div(PART), amount.modulo(PART)].map(|part| Func::cast_as(Func::sum(part), "BIGINT")))
-}
-
-/// The sum of an amount out of its parts.
-fn whole(above: Option<i64>, below: Option<i64>) -> i128 {
-    i128::from(above.unwrap_or_default()) * i128::from(PART) + i128::from(below.unwrap_or_default())
-}
-
-/// A sum of cents as people write it.
-fn written(cents: i128) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
-}
-
-/// The rows of a list in their order, before they are cut into pages. Both databases take a blank for the largest value.
-fn ordered<R: Resource>(query: &ListQuery) -> Result<Select<R>> {
-    let mut rows = R::find().filter(narrowing::<R>(query, None)?);
-    for order in query.order(&R::LISTING) {
-        let direction = if order.descending { Direction::Desc } else { Direction::Asc };
-        let column = sorting::<R>(&order.field)?;
-        rows = if column.def().is_null() {
-            let blanks = if order.descending { NullOrdering::First } else { NullOrdering::Last };
-            rows.order_by_with_nulls(column, direction, blanks)
-        } else {
-            rows.order_by(column, direction)
-        };
-    }
-    Ok(rows)
 }
 
 /// Whether nothing refers to a record.
@@ -911,9 +618,10 @@ macro_rules! columns {
 
 pub(crate) use columns;
 
-/// The text a search looks at: these values, folded.
+/// The text a search looks at: these values, folded and spaced.
 pub fn searchable<const N: usize>(values: [Option<&String>; N]) -> String {
-    fold::fold(&values.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n"))
+    let text = values.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
+    fold::spaced(&fold::fold(&text))
 }
 
 /// The column of this name; a reference `customer` is kept in `customer_id`.
@@ -924,92 +632,6 @@ pub fn column<R: Resource>(name: &str) -> Result<R::Column> {
     R::Column::from_str(name)
         .or_else(|_| R::Column::from_str(&format!("{name}_id")))
         .map_err(|_| Error::internal(format!("{} has no column {name}", R::NAME)))
-}
-
-/// The column that orders by this name: the folded one where there is one.
-fn sorting<R: Resource>(name: &str) -> Result<R::Column> {
-    R::Column::from_str(&format!("{name}_key")).or_else(|_| column::<R>(name))
-}
-
-/// What a list is narrowed to, but for the filter called `without`.
-fn narrowing<R: Resource>(query: &ListQuery, without: Option<&str>) -> Result<Condition> {
-    let mut condition = Condition::all();
-    for term in query.terms() {
-        let pattern = LikeExpr::new(fold::like(&fold::fold(&term))).escape('\\');
-        condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
-    }
-    for (name, value) in query.filters.iter().filter(|(name, _)| without != Some(name.as_str())) {
-        condition = condition.add(narrowed_by::<R>(name, value)?);
-    }
-    Ok(condition)
-}
-
-fn narrowed_by<R: Resource>(name: &str, value: &str) -> Result<Condition> {
-    if let Some(narrowed) = R::narrowed(name, value) {
-        return Ok(narrowed);
-    }
-    let missing = || Error::internal(format!("{} has no filter {name}", R::NAME));
-    let filter = R::LISTING.filter(name).ok_or_else(missing)?;
-    if let Some(relation) = filter.relation {
-        let (_, name) = name.split_once("__").ok_or_else(missing)?;
-        let ids = (R::related(relation).ok_or_else(missing)?.ids)(name, value)?;
-        return Ok(Condition::all().add(column::<R>(relation)?.in_subquery(ids)));
-    }
-    Ok(Condition::all().add(compared::<R>(filter, value)?))
-}
-
-fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str) -> Result<Expr> {
-    // What is unique whatever its case is also compared so.
-    let column = column::<R>(&if field.unique { format!("{}_key", field.name) } else { field.name.to_owned() })?;
-    let text = || if field.unique { fold::key(value) } else { value.to_owned() };
-    let operand = |value: &str| match field.unique {
-        true => Ok(fold::key(value).into()),
-        false => operand(field, value),
-    };
-    Ok(match comparison {
-        Comparison::Exact => column.eq(operand(value)?),
-        Comparison::In => column.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
-        // LIKE would ignore the case of ASCII on SQLite only; these two compare letters on both databases.
-        Comparison::Contains => {
-            let without = Func::cust("replace").arg(column.into_expr()).arg(text()).arg("");
-            Expr::from(without).ne(column.into_expr())
-        }
-        Comparison::StartsWith => {
-            let letters = i32::try_from(text().chars().count()).unwrap_or(i32::MAX);
-            let start = Func::cust("substr").arg(column.into_expr()).arg(1).arg(letters);
-            Expr::from(start).eq(text())
-        }
-        Comparison::Greater => column.gt(operand(value)?),
-        Comparison::AtLeast => column.gte(operand(value)?),
-        Comparison::Less => column.lt(operand(value)?),
-        Comparison::AtMost => column.lte(operand(value)?),
-        Comparison::IsNull if value == "true" => column.is_null(),
-        Comparison::IsNull => column.is_not_null(),
-    })
-}
-
-/// A filter's value in the type of its column.
-fn operand(field: &Field, value: &str) -> Result<Value> {
-    fn read<T: FromStr + Into<Value>>(text: &str) -> Result<Value> {
-        let value = text.parse::<T>().map_err(|_| Error::internal(format!("a filter kept {text:?}")))?;
-        Ok(value.into())
-    }
-    match field.kind {
-        Kind::Flag { .. } => Ok((value == "true").into()),
-        Kind::Whole { .. } | Kind::Reference(_) => read::<i64>(value),
-        Kind::Money => read::<Money>(value),
-        Kind::UnitPrice => read::<UnitPrice>(value),
-        Kind::Percent => read::<Percent>(value),
-        Kind::Quantity => read::<Quantity>(value),
-        Kind::Date => read::<Day>(value),
-        Kind::Moment => {
-            let moment = chrono::DateTime::parse_from_rfc3339(value);
-            let moment =
-                moment.map_err(|_| Error::field(field.name, "Enter a moment such as 2026-11-24T14:02:01Z."))?;
-            Ok(moment.with_timezone(&chrono::Utc).into())
-        }
-        Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country | Kind::Choice(_) => Ok(value.into()),
-    }
 }
 
 /// The record with this id.

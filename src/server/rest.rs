@@ -228,11 +228,12 @@ async fn list<R: Resource>(
     let at = |query: &ListQuery| base.absolute(&query.href(&base.path));
     let listed = if query.walk.is_some() {
         let (results, last) = R::walk(&access, &query).await?;
-        Listed { count: None, next: last.map(|id| at(&query.after(id))), previous: None, results }
+        Listed { count: None, count_is_exact: true, next: last.map(|id| at(&query.after(id))), previous: None, results }
     } else {
         let page = R::list(&access, &query).await?;
         Listed {
             count: Some(page.count),
+            count_is_exact: page.exact,
             next: page.has_next(&query).then(|| at(&query.at_page(query.page.saturating_add(1)))),
             previous: (query.page > 1).then(|| at(&query.at_page(query.page - 1))),
             results: page.results,
@@ -246,8 +247,8 @@ async fn list<R: Resource>(
         Json(listed).into_response()
     } else {
         let rows = listed.results.iter().map(|record| sparse(record, &query.fields)).collect::<Result<Vec<_>>>()?;
-        Json(Listed { count: listed.count, next: listed.next, previous: listed.previous, results: rows })
-            .into_response()
+        let Listed { count, count_is_exact, next, previous, .. } = listed;
+        Json(Listed { count, count_is_exact, next, previous, results: rows }).into_response()
     };
     if let Ok(links) = HeaderValue::try_from(links.join(", "))
         && !links.is_empty()
@@ -407,9 +408,17 @@ struct Listed<T> {
     /// A walk counts nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// Said where it is not.
+    #[serde(skip_serializing_if = "is_true")]
+    count_is_exact: bool,
     next: Option<String>,
     previous: Option<String>,
     results: Vec<T>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 /// Where the API is, as this caller sees it.

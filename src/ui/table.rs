@@ -12,7 +12,7 @@ use super::form::fields;
 use super::icon::{Icon, Shape};
 use super::problem::Problem;
 use super::records::Pages;
-use crate::base::listing::{Format, ListQuery, PAGE_SIZE, Page, encoded};
+use crate::base::listing::{Count, Format, ListQuery, PAGE_SIZE, Page, encoded};
 use crate::base::money::grouped;
 use crate::base::record::Row;
 
@@ -261,12 +261,14 @@ fn Tabs(pages: &'static Pages, query: ListQuery, counts: BTreeMap<String, u64>) 
         .iter()
         .map(|(value, label)| {
             let href = query.filtered(tab, value).href(pages.listing.path);
-            let count = counts.get(*value).copied().unwrap_or_default();
+            // Where there is no number of all, nothing was counted by tabs.
+            let count = counts.get("").map(|_| counts.get(*value).copied().unwrap_or_default());
+            let count = count.map(|count| grouped(&count.to_string()));
             let current = (open == *value).then_some("page");
             view! {
                 <a href=href aria-current=current>
                     {*label}
-                    <span class="count">{count}</span>
+                    {count.map(|count| view! { <span class="count">{count}</span> })}
                 </a>
             }
         })
@@ -322,17 +324,13 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
             view! { <tr>{cells}</tr> }
         })
         .collect_view();
-    let sum = page.sum.map(|sum| {
-        let many = format!(
-            "{} {}",
-            grouped(&page.count.to_string()),
-            if page.count == 1 { pages.one } else { pages.resource }
-        );
+    let sum = page.sum.as_deref().map(|sum| {
+        let many = format!("{} {}", page.counted(), if page.count == 1 { pages.one } else { pages.resource });
         view! {
             <tfoot>
                 <tr>
                     <td colspan=(pages.columns.len() - 1).to_string()>{many}</td>
-                    <td class="num amount">{grouped(&sum)}</td>
+                    <td class="num amount">{grouped(sum)}</td>
                 </tr>
             </tfoot>
         }
@@ -349,7 +347,7 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
         <Pager
             pages
             query=query.clone()
-            count=page.count
+            count=page.counted()
             shown=u64::try_from(page.results.len()).unwrap_or_default()
         />
     }
@@ -388,15 +386,21 @@ fn Take(pages: &'static Pages, query: ListQuery) -> impl IntoView {
 }
 
 #[component]
-fn Pager(pages: &'static Pages, query: ListQuery, count: u64, shown: u64) -> impl IntoView {
+fn Pager(pages: &'static Pages, query: ListQuery, count: Count, shown: u64) -> impl IntoView {
     let path = pages.listing.path;
     let first = query.offset() + 1;
     let last = query.offset() + shown;
     let previous = (query.page > 1).then(|| query.at_page(query.page - 1).href(path));
-    let next = (last < count).then(|| query.at_page(query.page + 1).href(path));
+    let exact = ListQuery { exact: true, ..query.clone() }.href(path);
+    let next = (last < count.rows).then(|| query.at_page(query.page + 1).href(path));
+    let shown = format!("{}–{} of", grouped(&first.to_string()), grouped(&last.to_string()));
+    let place = match count.exact {
+        true => format!("{shown} {count}").into_any(),
+        false => view! { {shown} " " <a href=exact title="Count them all">{count.to_string()}</a> }.into_any(),
+    };
     view! {
         <div class="pager">
-            <span>{format!("{first}–{last} of {count}")}</span>
+            <span>{place}</span>
             <Take pages query=query.clone() />
             <nav aria-label="Pages">
                 {previous

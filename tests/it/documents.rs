@@ -160,7 +160,9 @@ both! {
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
         assert_eq!(keys(&app.customer("x").await), properties("Customer"));
         assert_eq!(keys(&app.product("x", "1").await), properties("Product"));
-        assert_eq!(keys(&app.get(As::Viewer, "/api/customers").await.json()), properties("CustomerPage"));
+        // What is said only where rows were not counted to the last.
+        let page = properties("CustomerPage").into_iter().filter(|name| name != "count_is_exact").collect();
+        assert_eq!(keys(&app.get(As::Viewer, "/api/customers").await.json()), page);
         let order = app.order(&app.customer("y").await, json!([{ "sku": "x", "quantity": 2 }])).await;
         assert_eq!(keys(&order), properties("Order"));
         assert_eq!(keys(&order["items"][0]), properties("OrderItem"));

@@ -6,7 +6,7 @@ use super::query;
 use super::value::{LINE, alternatives, plain, several};
 use crate::base::form::Field;
 use crate::base::listing::{Comparison, Format, MAX_PAGE_SIZE, MAX_SEARCH, MAX_VALUES};
-use crate::server::record::Resource;
+use crate::server::record::{FEW, Resource};
 
 /// The parameters of a list, each of which may be blank: that says nothing.
 pub fn list_parameters<R: Resource>() -> Value {
@@ -29,7 +29,8 @@ pub fn list_parameters<R: Resource>() -> Value {
         parameters.push(query(
             "search",
             &format!(
-                "Every word must occur in {}; quotes keep a phrase together; case and accents do not count.",
+                "Every word must occur in {}, one or two letters at the beginning of a word; quotes keep a phrase together; case and \
+                 accents do not count.",
                 listing.searched
             ),
             json!({ "type": "string", "maxLength": MAX_SEARCH, "pattern": LINE }),
@@ -45,6 +46,14 @@ pub fn list_parameters<R: Resource>() -> Value {
             "Walks through all rows by id instead of by page, skipping and repeating none while others write: blank to begin, then as \
              `next` says. Nothing is counted.",
             json!({ "type": "string", "pattern": "^(c1-[0-9]{1,18})?$" }),
+        ),
+        query(
+            "count",
+            &format!(
+                "`exact` counts every row. Without it, a narrowed list is counted up to {FEW}; where there are more, the answer says \
+                 `count_is_exact: false`."
+            ),
+            json!({ "type": "string", "enum": ["", "exact"] }),
         ),
         query(
             "fields",

@@ -1,33 +1,36 @@
 //! How the rows of a list spread over the values of a field, and over time.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Alias, Asterisk, Func};
-use sea_orm::{DatabaseConnection, Order as Direction, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Asterisk, Func, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
 
-use super::{Resource, column, narrowing};
+use super::narrow::{Approach, FEW, narrowing};
+use super::{Resource, column};
 use crate::base::Result;
 use crate::base::form::{Field, Kind};
-use crate::base::listing::{CREATED, ListQuery};
+use crate::base::listing::{CREATED, ListQuery, Order};
 
 /// The most values a field is counted by.
-const VALUES: u64 = 12;
+const VALUES: usize = 12;
 
 /// The most years, months or days.
-const STEPS: u64 = 40;
+const STEPS: usize = 40;
 
 /// How many rows have each value of a field, the most frequent first; nothing for a blank.
 #[derive(Debug)]
 pub struct Facet {
     pub field: &'static Field,
-    pub counts: Vec<(String, u64)>,
+    /// Without a number where there are too many rows to be counted.
+    pub counts: Vec<(String, Option<u64>)>,
 }
 
 /// How many rows fall into each year, month or day.
 #[derive(Debug)]
 pub struct Drill {
     pub field: &'static Field,
-    /// `2026`, `2026-11` or `2026-11-24` to the number of rows, the latest first.
-    pub counts: Vec<(String, u64)>,
+    /// `2026`, `2026-11` or `2026-11-24` to the number of rows, the latest first; without one where they are too many to be
+    /// counted.
+    pub counts: Vec<(String, Option<u64>)>,
 }
 
 /// The fields whose values are few: flags, choices, countries, and those the listing names.
@@ -47,29 +50,41 @@ pub fn faceted<R: Resource>() -> impl Iterator<Item = &'static Field> {
 pub async fn facets<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Vec<Facet>> {
     let mut facets = Vec::new();
     for field in faceted::<R>() {
-        let of = column::<R>(field.name)?;
-        let select = R::find()
-            .filter(narrowing::<R>(query, Some(field.name))?)
-            .select_only()
-            .column(of)
-            .expr_as(Func::count(Expr::col(Asterisk)), "rows")
-            .group_by(of)
-            .order_by(Expr::col(Alias::new("rows")), Direction::Desc)
-            .limit(VALUES);
-        let counts = if let Kind::Flag { .. } = field.kind {
-            let flags: Vec<(bool, i64)> = select.into_tuple().all(reader).await?;
-            flags.into_iter().map(|(flag, rows)| (flag.to_string(), counted(rows))).collect()
-        } else {
-            let values: Vec<(Option<String>, i64)> = select.into_tuple().all(reader).await?;
-            values.into_iter().filter_map(|(value, rows)| Some((value?, counted(rows)))).collect()
-        };
-        facets.push(Facet { field, counts });
+        let rows = few::<R>(reader, query, Some(field.name))?.expr_as(column::<R>(field.name)?.into_expr(), "value");
+        let select = counted(rows).order_by("counted", Direction::Desc).to_owned();
+        let mut counts = Vec::new();
+        for row in reader.query_all(&select).await? {
+            let value = match field.kind {
+                Kind::Flag { .. } => row.try_get_by_index::<Option<bool>>(0)?.map(|flag| flag.to_string()),
+                _ => row.try_get_by_index(0)?,
+            };
+            counts.push((value, u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default()));
+        }
+        facets.push(Facet { field, counts: told(counts).take(VALUES).collect() });
     }
     Ok(facets)
 }
 
-fn counted(rows: i64) -> u64 {
-    u64::try_from(rows).unwrap_or_default()
+/// The rows of a list, up to one more than are counted, nothing selected yet.
+fn few<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, without: Option<&str>) -> Result<Select<R>> {
+    let narrowing = narrowing::<R>(reader.get_database_backend(), query, without, Approach::GATHER)?;
+    Ok(R::find().filter(narrowing).select_only().limit(FEW + 1))
+}
+
+/// The rows by their `value`.
+fn counted<R: EntityTrait>(rows: Select<R>) -> SelectStatement {
+    Query::select()
+        .column("value")
+        .expr_as(Func::count(Expr::col(Asterisk)), "counted")
+        .from_subquery(rows.into_query(), "few")
+        .group_by_col("value")
+        .to_owned()
+}
+
+/// What was found, without numbers if there was more than is counted, and without the blank.
+fn told(counts: Vec<(Option<String>, u64)>) -> impl Iterator<Item = (String, Option<u64>)> {
+    let all: u64 = counts.iter().map(|(_, rows)| rows).sum();
+    counts.into_iter().filter_map(move |(value, rows)| Some((value?, (all <= FEW).then_some(rows))))
 }
 
 /// The field time is told by: the first date of the input, or when the record was made, if that is kept.
@@ -78,7 +93,8 @@ pub fn dated<R: Resource>() -> Option<&'static Field> {
     date.or_else(|| R::LISTING.also.iter().find(|field| field.name == CREATED.name))
 }
 
-/// Rows by year; within a year by month, within a month by day, nothing within a day or without a time. One statement.
+/// Rows by year; within a year by month, within a month by day, nothing within a day or without a time. One statement; three
+/// where there are too many rows to be counted.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -92,20 +108,40 @@ pub async fn drill<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) 
     };
     // Both databases write dates and moments as ISO 8601, in UTC.
     let text = Func::cast_as(column::<R>(field.name)?.into_expr(), "text");
-    let step = Func::cust("substr").arg(text).arg(1).arg(letters);
-    let steps: Vec<(Option<String>, i64)> = R::find()
-        .filter(narrowing::<R>(query, None)?)
-        .select_only()
-        .expr_as(step, "step")
-        .expr(Func::count(Expr::col(Asterisk)))
-        .group_by(Expr::col(Alias::new("step")))
-        .order_by(Expr::col(Alias::new("step")), Direction::Desc)
-        .limit(STEPS)
-        .into_tuple()
-        .all(reader)
-        .await?;
-    let counts = steps.into_iter().filter_map(|(step, rows)| Some((step?, counted(rows)))).collect();
-    Ok(Some(Drill { field, counts }))
+    let step = Func::cust("substr").arg(text).arg(1).arg(i32::try_from(letters).unwrap_or(i32::MAX));
+    let rows = few::<R>(reader, query, None)?.expr_as(step.clone(), "value");
+    let select = counted(rows).order_by("value", Direction::Desc).to_owned();
+    let mut counts = Vec::new();
+    for row in reader.query_all(&select).await? {
+        let rows = u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default();
+        counts.push((row.try_get_by_index::<Option<String>>(0)?, rows));
+    }
+    if counts.iter().map(|(_, rows)| rows).sum::<u64>() <= FEW {
+        return Ok(Some(Drill { field, counts: told(counts).take(STEPS).collect() }));
+    }
+    let mut ends = Vec::new();
+    for direction in [Direction::Asc, Direction::Desc] {
+        let ordering = vec![Order { field: field.name.into(), descending: direction == Direction::Desc }];
+        let query = ListQuery { ordering, ..query.clone() };
+        let narrowing = narrowing::<R>(reader.get_database_backend(), &query, None, Approach::Walk)?;
+        let row = R::find().filter(narrowing).select_only().expr_as(step.clone(), "step").limit(1);
+        let row = row.filter(column::<R>(field.name)?.is_not_null()).order_by(column::<R>(field.name)?, direction);
+        ends.extend(row.into_tuple::<String>().one(reader).await?);
+    }
+    let between = match ends.as_slice() {
+        [first, last] => steps(first, last),
+        _ => Vec::new(),
+    };
+    Ok(Some(Drill { field, counts: between.into_iter().take(STEPS).map(|step| (step, None)).collect() }))
+}
+
+/// All years, months of a year or days of a month from `first` to `last`, the latest first.
+fn steps(first: &str, last: &str) -> Vec<String> {
+    let at = first.rfind('-').map_or(0, |dash| dash + 1);
+    let (within, number) = (first.get(..at).unwrap_or_default(), |text: &str| text.get(at..)?.parse::<u32>().ok());
+    let digits = first.len() - at;
+    let (Some(from), Some(to)) = (number(first), number(last)) else { return Vec::new() };
+    (from..=to).rev().map(|number| format!("{within}{number:0digits$}")).collect()
 }
 
 /// The year, month or day that the filters of a field are, as `2026`, `2026-11` or `2026-11-24`.

@@ -1,0 +1,257 @@
+//! The rows of a list: a page, a walk, all of them, those beside one, and those that match what somebody types.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
+
+use super::narrow::{Approach, FEW, may_filter, narrowing, sorting, unindexed};
+use super::tally::{is_few, parts, tally, whole, written};
+use super::{Resource, Stored, View, column};
+use crate::access::gate::Access;
+use crate::base::error::Code;
+use crate::base::listing::{ListQuery, Page, Walk, encoded};
+use crate::base::{Error, Result, fold};
+use crate::history::Beside;
+
+/// One page of the list of `R`: one statement counts and sums, one reads the rows.
+///
+/// # Errors
+/// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
+pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+    may_filter::<R>(access, query)?;
+    let reader = access.reader();
+    let tally = tally::<R>(reader, query).await?;
+    let beyond = || Error::new(Code::NotFound, format!("There is no page {}.", query.page));
+    let (offset, size) = (query.offset(), u64::from(query.page_size));
+    if query.page > 1 && tally.exact && offset >= tally.count {
+        return Err(beyond());
+    }
+    let few = query.is_narrowed() && tally.exact && tally.count <= FEW;
+    let approach = if few { Approach::GATHER } else { Approach::Walk };
+    let mut rows = ordered::<R>(reader.get_database_backend(), query, approach)?;
+    if offset > FAR {
+        let ids = rows.clone().select_only().column(column::<R>("id")?).offset(offset).limit(size + 1);
+        rows = rows.filter(column::<R>("id")?.in_subquery(ids.into_query()));
+    } else {
+        rows = rows.offset(offset);
+    }
+    // One more than the page holds, to know of it where nobody counted so far.
+    let mut results: Vec<_> = rows.limit(size + 1).all(reader).await?.into_iter().map(R::read).collect();
+    let read = u64::try_from(results.len()).unwrap_or_default();
+    if query.page > 1 && read == 0 {
+        return Err(beyond());
+    }
+    results.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    R::complete_rows(reader, query, &mut results).await?;
+    let reached = offset + read;
+    let (count, exact) = match tally.exact {
+        true => (tally.count, true),
+        false => (Ord::max(tally.count, reached), read <= size && reached > tally.count),
+    };
+    Ok(Page { count, exact, results, tabs: tally.tabs, sum: tally.sum })
+}
+
+/// From how far in a list its rows are found by their ids first, which an index alone tells.
+const FAR: u64 = 1_000;
+
+/// The next rows of a walk, and where it goes on. One statement; one more where the list is narrowed.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn walk_of<R: Resource>(
+    access: &Access<View<R>>,
+    query: &ListQuery,
+) -> Result<(Vec<R::Record>, Option<i64>)> {
+    may_filter::<R>(access, query)?;
+    let reader = access.reader();
+    let few = query.is_narrowed() && is_few::<R>(reader, query, FEW).await?;
+    let approach = if few { Approach::GATHER } else { Approach::Walk };
+    let id = column::<R>("id")?;
+    let mut rows = ordered::<R>(reader.get_database_backend(), query, approach)?.limit(u64::from(query.page_size) + 1);
+    if let Some(Walk::After(last)) = query.walk {
+        let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
+        rows = rows.filter(if descending { id.lt(last) } else { id.gt(last) });
+    }
+    let mut results: Vec<_> = rows.all(reader).await?.into_iter().map(R::read).collect();
+    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
+    let more = results.len() > size;
+    results.truncate(size);
+    R::complete_rows(reader, query, &mut results).await?;
+    let last = results.last().map(Stored::id).filter(|_| more);
+    Ok((results, last))
+}
+
+/// How many rows of an export are read at once: few, as memory is all that more of them cost.
+const CHUNK: usize = 100;
+
+/// All rows of a list in its order, a chunk at a time, as they are when the chunk is read. Only their ids, eight bytes each,
+/// are kept from the start.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn all_of<R: Resource>(
+    access: &Access<View<R>>,
+    query: &ListQuery,
+) -> Result<impl Stream<Item = Result<Vec<R::Record>>> + Send + 'static> {
+    may_filter::<R>(access, query)?;
+    let id = column::<R>("id")?;
+    let ids = {
+        let select = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?
+            .select_only()
+            .column(id)
+            .into_tuple::<i64>();
+        let mut rows = select.stream(access.reader()).await?;
+        let mut ids = Vec::new();
+        while let Some(id) = rows.try_next().await? {
+            ids.push(id);
+        }
+        ids
+    };
+    let (reader, query) = (access.reader().clone(), query.clone());
+    let chunks = stream::iter((0..ids.len()).step_by(CHUNK)).then(move |from| {
+        let wanted: Vec<i64> = ids.iter().skip(from).take(CHUNK).copied().collect();
+        let (reader, query) = (reader.clone(), query.clone());
+        async move {
+            let rows = R::find().filter(id.is_in(wanted.iter().copied())).all(&reader).await?;
+            let mut found: HashMap<i64, R::Record> =
+                rows.into_iter().map(R::read).map(|record| (record.id(), record)).collect();
+            let mut rows: Vec<_> = wanted.iter().filter_map(|id| found.remove(id)).collect();
+            R::complete_rows(&reader, &query, &mut rows).await?;
+            Ok(rows)
+        }
+    });
+    Ok(chunks)
+}
+/// The ids of the first `limit` rows of a list, in its order. One statement.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery, limit: u64) -> Result<Vec<i64>> {
+    may_filter::<R>(access, query)?;
+    let ids = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?;
+    let ids = ids.select_only().column(column::<R>("id")?).limit(limit);
+    Ok(ids.into_tuple().all(access.reader()).await?)
+}
+/// The active records that match what somebody types, up to `limit`: first those whose code begins with it, in the order of
+/// their codes, then by name. At most three statements.
+///
+/// # Errors
+/// `Invalid` for a text that cannot be searched.
+pub async fn matches<R: Resource>(
+    access: &Access<View<R>>,
+    text: &str,
+    code: &str,
+    limit: u64,
+) -> Result<Vec<R::Record>> {
+    let reader = access.reader();
+    let backend = reader.get_database_backend();
+    let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
+    let active = column::<R>("is_active")?.eq(true);
+    let begins = code.gte(key.as_str()).and(code.lt(format!("{key}{}", char::MAX)));
+    let mut found =
+        R::find().filter(active.clone()).filter(begins.clone()).order_by_asc(code).limit(limit).all(reader).await?;
+    let search = ListQuery::parse(&R::LISTING, &format!("search={}", encoded(text.trim())))?;
+    let left = limit.saturating_sub(u64::try_from(found.len()).unwrap_or(limit));
+    if left > 0 {
+        let few = is_few::<R>(reader, &search, HITS).await?;
+        let approach = if few { Approach::Gather { most: HITS } } else { Approach::Walk };
+        let name = sorting::<R>("name")?;
+        let name = if few { unindexed(name) } else { name.into_expr() };
+        let more = R::find()
+            .filter(active)
+            .filter(narrowing::<R>(backend, &search, None, approach)?)
+            .filter(begins.not())
+            .order_by(name, Direction::Asc)
+            .order_by(column::<R>("id")?, Direction::Asc)
+            .limit(left);
+        found.extend(more.all(reader).await?);
+    }
+    Ok(found.into_iter().map(R::read).collect())
+}
+
+/// The most matches that are put in order of their names; among more, they are looked for in that order.
+const HITS: u64 = 1_000;
+
+/// How far a record may have moved in its list since the list was read.
+const NEAR: u64 = 12;
+
+/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement; nothing
+/// when the list changed so much that the record is not there any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
+    let first = at.saturating_sub(NEAR + 1);
+    let ids: Vec<i64> = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?
+        .select_only()
+        .column(column::<R>("id")?)
+        .offset(first)
+        .limit(2 * NEAR + 1)
+        .into_tuple()
+        .all(access.reader())
+        .await?;
+    let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
+    let (path, state) = (R::LISTING.path, query.query_string());
+    let href = |index: usize| {
+        let (id, at) = (ids.get(index)?, first + u64::try_from(index).ok()? + 1);
+        Some(format!("{path}/{id}?{state}{}at={at}", if state.is_empty() { "" } else { "&" }))
+    };
+    Ok(Beside { previous: index.checked_sub(1).and_then(href), next: href(index + 1) })
+}
+
+/// The first rows of a list beside how many there are and what they come to; no tabs. One statement, for a list that stands
+/// on the page of another record.
+///
+/// # Errors
+/// `Forbidden` for a filter on records the caller may not see.
+pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
+    may_filter::<R>(access, query)?;
+    let backend = access.reader().get_database_backend();
+    let all = |expr: Expr| -> Result<Expr> {
+        let select = R::find()
+            .filter(narrowing::<R>(backend, query, None, Approach::Natural)?)
+            .select_only()
+            .expr(expr)
+            .into_query();
+        Ok(Expr::SubQuery(None, Box::new(select.into())))
+    };
+    let mut rows = ordered::<R>(backend, query, Approach::Natural)?
+        .limit(u64::from(query.page_size))
+        .expr_as(all(Func::count(Expr::col(Asterisk)).into())?, "excerpt_count");
+    if let Some(summed) = R::LISTING.summed {
+        let [above, below] = parts(column::<R>(summed)?.into_expr());
+        rows = rows.expr_as(all(above.into())?, "excerpt_above").expr_as(all(below.into())?, "excerpt_below");
+    }
+    let mut page = Page { count: 0, exact: true, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
+    let mut sum = 0;
+    for row in access.reader().query_all(&rows.into_query()).await? {
+        page.count = u64::try_from(row.try_get::<i64>("excerpt_", "count")?).unwrap_or_default();
+        if R::LISTING.summed.is_some() {
+            sum = whole(row.try_get("excerpt_", "above")?, row.try_get("excerpt_", "below")?);
+        }
+        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
+    }
+    page.sum = R::LISTING.summed.map(|_| written(sum));
+    R::complete_rows(access.reader(), query, &mut page.results).await?;
+    Ok(page)
+}
+
+/// The rows of a list in their order, before they are cut into pages. Both databases take a blank for the largest value.
+fn ordered<R: Resource>(backend: DbBackend, query: &ListQuery, approach: Approach) -> Result<Select<R>> {
+    let mut rows = R::find().filter(narrowing::<R>(backend, query, None, approach)?);
+    for order in query.order(&R::LISTING) {
+        let direction = if order.descending { Direction::Desc } else { Direction::Asc };
+        let column = sorting::<R>(&order.field)?;
+        let expr = if matches!(approach, Approach::Gather { .. }) { unindexed(column) } else { column.into_expr() };
+        rows = if column.def().is_null() {
+            let blanks = if order.descending { NullOrdering::First } else { NullOrdering::Last };
+            rows.order_by_with_nulls(expr, direction, blanks)
+        } else {
+            rows.order_by(expr, direction)
+        };
+    }
+    Ok(rows)
+}

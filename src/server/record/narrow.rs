@@ -1,0 +1,233 @@
+//! What a list is narrowed to, as conditions of its statements.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, Func, LikeExpr, SelectStatement};
+use sea_orm::{Condition, DatabaseConnection, DbBackend, QuerySelect, QueryTrait};
+
+use super::{Resource, Stored, View, column};
+use crate::access::gate::Access;
+use crate::access::holds;
+use crate::base::form::{Field, Kind};
+use crate::base::listing::{Comparison, Filter, ListQuery};
+use crate::base::money::{Money, Percent, Quantity, UnitPrice};
+use crate::base::time::stored::Day;
+use crate::base::{Error, Result, fold};
+
+/// Whether the caller may see the records that the filters reach through.
+pub fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<()> {
+    for relation in query.filters.keys().filter_map(|name| R::LISTING.filter(name)?.relation) {
+        let related = R::related(relation).ok_or_else(|| Error::internal(format!("{} leads nowhere", relation)))?;
+        if !holds(&access.caller().permissions, &related.permission) {
+            return Err(Error::forbidden(&related.permission));
+        }
+    }
+    Ok(())
+}
+
+/// Where a relation leads.
+#[derive(Debug)]
+pub struct RelatedRecords {
+    /// What the caller must hold to filter by it.
+    permission: String,
+    /// The page of one of them, up to the id.
+    path: &'static str,
+    /// The ids of the records that a filter of theirs leaves.
+    ids: fn(&str, &str) -> Result<SelectStatement>,
+    names: for<'a> fn(&'a DatabaseConnection, &'a [i64]) -> Names<'a>,
+}
+
+/// What records are called, by id.
+pub type Names<'a> = Pin<Box<dyn Future<Output = Result<HashMap<i64, String>>> + Send + 'a>>;
+
+impl RelatedRecords {
+    /// To the records of `R`.
+    pub fn to<R: Resource>() -> Self {
+        let (permission, path) = (R::permission("view"), R::LISTING.path);
+        Self { permission, path, ids: ids_of::<R>, names: |db, ids| Box::pin(names_of::<R>(db, ids)) }
+    }
+
+    /// The page of one of them.
+    pub fn href(&self, id: i64) -> String {
+        format!("{}/{id}", self.path)
+    }
+
+    /// What records are called; nothing for who may not see them. One statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn names<P>(&self, access: &Access<P>, ids: &[i64]) -> Result<HashMap<i64, String>> {
+        match ids.is_empty() || !holds(&access.caller().permissions, &self.permission) {
+            true => Ok(HashMap::new()),
+            false => (self.names)(access.reader(), ids).await,
+        }
+    }
+}
+
+/// What records are called, by id. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Result<HashMap<i64, String>> {
+    let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
+}
+
+fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
+    let select = R::find().select_only().column(column::<R>("id")?).filter(narrowed_by::<R>(name, value, false)?);
+    Ok(select.into_query())
+}
+/// The column that orders by this name: the folded one where there is one.
+pub fn sorting<R: Resource>(name: &str) -> Result<R::Column> {
+    R::Column::from_str(&format!("{name}_key")).or_else(|_| column::<R>(name))
+}
+
+/// How the rows of a narrowed list are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approach {
+    /// As the database thinks best.
+    Natural,
+    /// By the indexes of what it is narrowed by, and put in order afterwards: right where few rows are left. Nobody asks for
+    /// more than `most`, and whether there are more.
+    Gather { most: u64 },
+    /// Along the index of its order, leaving out what does not fit: right where many do.
+    Walk,
+}
+
+/// The most rows of a list that are gathered, and that are counted one by one.
+pub const FEW: u64 = 10_000;
+
+impl Approach {
+    /// For up to [`FEW`] rows.
+    pub const GATHER: Self = Self::Gather { most: FEW };
+}
+
+/// What a list is narrowed to, but for the filter called `without`.
+pub fn narrowing<R: Resource>(
+    backend: DbBackend,
+    query: &ListQuery,
+    without: Option<&str>,
+    approach: Approach,
+) -> Result<Condition> {
+    let mut condition = Condition::all();
+    let gathered = match approach {
+        Approach::Gather { most } => Some(most),
+        Approach::Natural | Approach::Walk => None,
+    };
+    let mut needles: Vec<_> = query.terms().iter().map(|term| fold::needle(term)).collect();
+    for (name, value) in query.filters.iter().filter(|(name, _)| without != Some(name.as_str())) {
+        let walked = approach == Approach::Walk && backend == DbBackend::Sqlite && !leads_along::<R>(query, name);
+        condition = condition.add(narrowed_by::<R>(name, value, walked)?);
+        needles.extend(gathered.and_then(|_| implied::<R>(name, value)));
+    }
+    let indexed = gathered.filter(|_| R::SEARCH_INDEX && backend == DbBackend::Sqlite);
+    let (by_index, by_text): (Vec<_>, Vec<_>) = needles
+        .into_iter()
+        .filter(|needle| !needle.is_empty())
+        .partition(|needle| indexed.is_some() && needle.chars().nth(2).is_some());
+    for needle in by_text {
+        let pattern = LikeExpr::new(fold::like(&needle)).escape('\\');
+        condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
+    }
+    if let Some(most) = indexed.filter(|_| !by_index.is_empty()) {
+        let phrases: Vec<_> = by_index.iter().map(|needle| format!("\"{}\"", needle.replace('"', "\"\""))).collect();
+        let most = if query.filters.is_empty() { format!(" LIMIT {}", most + 1) } else { String::new() };
+        let matching = format!("{0}.id IN (SELECT rowid FROM {0}_search WHERE {0}_search MATCH ?{most})", R::NAME);
+        condition = condition.add(Expr::cust_with_values(matching, [phrases.join(" ")]));
+    }
+    Ok(condition)
+}
+
+/// Whether the index a list is walked along begins with this filter.
+fn leads_along<R: Resource>(query: &ListQuery, filter: &str) -> bool {
+    let name = R::LISTING.filter(filter).map_or(filter, |filter| filter.field.name);
+    let order = query.order(&R::LISTING);
+    let first = order.first().map_or("id", |order| order.field.as_str());
+    name == first || (R::LISTING.tabs == Some(name) && first == R::LISTING.default.trim_start_matches('-'))
+}
+
+/// The text that the search text of every row holds which a filter leaves, if one follows from it.
+fn implied<R: Resource>(name: &str, value: &str) -> Option<String> {
+    let (field, comparison) = name.rsplit_once("__").unwrap_or((name, "exact"));
+    (R::SEARCHED.contains(&field) && matches!(comparison, "exact" | "contains" | "startswith"))
+        .then(|| fold::spaced(&fold::fold(value)).trim_start().to_owned())
+}
+
+fn narrowed_by<R: Resource>(name: &str, value: &str, walked: bool) -> Result<Condition> {
+    if let Some(narrowed) = R::narrowed(name, value) {
+        return Ok(narrowed);
+    }
+    let missing = || Error::internal(format!("{} has no filter {name}", R::NAME));
+    let filter = R::LISTING.filter(name).ok_or_else(missing)?;
+    if let Some(relation) = filter.relation {
+        let (_, name) = name.split_once("__").ok_or_else(missing)?;
+        let ids = (R::related(relation).ok_or_else(missing)?.ids)(name, value)?;
+        let column = column::<R>(relation)?;
+        return Ok(Condition::all().add(if walked { unindexed(column) } else { column.into_expr() }.in_subquery(ids)));
+    }
+    Ok(Condition::all().add(compared::<R>(filter, value, walked)?))
+}
+
+/// The value of a column, in a form that no index is looked up by.
+pub fn unindexed(column: impl ColumnTrait) -> Expr {
+    Func::coalesce([column.into_expr(), column.into_expr()]).into()
+}
+
+fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str, walked: bool) -> Result<Expr> {
+    // What is unique whatever its case is also compared so.
+    let column = column::<R>(&if field.unique { format!("{}_key", field.name) } else { field.name.to_owned() })?;
+    let expr = if walked { unindexed(column) } else { column.into_expr() };
+    let text = || if field.unique { fold::key(value) } else { value.to_owned() };
+    let operand = |value: &str| match field.unique {
+        true => Ok(fold::key(value).into()),
+        false => operand(field, value),
+    };
+    Ok(match comparison {
+        Comparison::Exact => expr.eq(operand(value)?),
+        Comparison::In => expr.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
+        // LIKE would ignore the case of ASCII on SQLite only; these two compare letters on both databases.
+        Comparison::Contains => {
+            let without = Func::cust("replace").arg(column.into_expr()).arg(text()).arg("");
+            Expr::from(without).ne(column.into_expr())
+        }
+        Comparison::StartsWith => {
+            let letters = i32::try_from(text().chars().count()).unwrap_or(i32::MAX);
+            let start = Func::cust("substr").arg(column.into_expr()).arg(1).arg(letters);
+            Expr::from(start).eq(text())
+        }
+        Comparison::Greater => expr.gt(operand(value)?),
+        Comparison::AtLeast => expr.gte(operand(value)?),
+        Comparison::Less => expr.lt(operand(value)?),
+        Comparison::AtMost => expr.lte(operand(value)?),
+        Comparison::IsNull if value == "true" => expr.is_null(),
+        Comparison::IsNull => expr.is_not_null(),
+    })
+}
+
+/// A filter's value in the type of its column.
+fn operand(field: &Field, value: &str) -> Result<Value> {
+    fn read<T: FromStr + Into<Value>>(text: &str) -> Result<Value> {
+        let value = text.parse::<T>().map_err(|_| Error::internal(format!("a filter kept {text:?}")))?;
+        Ok(value.into())
+    }
+    match field.kind {
+        Kind::Flag { .. } => Ok((value == "true").into()),
+        Kind::Whole { .. } | Kind::Reference(_) => read::<i64>(value),
+        Kind::Money => read::<Money>(value),
+        Kind::UnitPrice => read::<UnitPrice>(value),
+        Kind::Percent => read::<Percent>(value),
+        Kind::Quantity => read::<Quantity>(value),
+        Kind::Date => read::<Day>(value),
+        Kind::Moment => {
+            let moment = chrono::DateTime::parse_from_rfc3339(value);
+            let moment =
+                moment.map_err(|_| Error::field(field.name, "Enter a moment such as 2026-11-24T14:02:01Z."))?;
+            Ok(moment.with_timezone(&chrono::Utc).into())
+        }
+        Kind::Line { .. } | Kind::Text { .. } | Kind::Email | Kind::Country | Kind::Choice(_) => Ok(value.into()),
+    }
+}

@@ -1,0 +1,169 @@
+//! How many rows a list has, and what they come to: exactly where that is kept or cheap, otherwise that they are many.
+//!
+//! A step of the schema keeps the numbers of a whole table, by the value of its tabs, in `tallies` (see
+//! [`Resource::TALLIED`]); triggers add what every statement changes. What is narrowed is counted up to [`FEW`].
+
+use std::collections::BTreeMap;
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, QuerySelect, QueryTrait, TransactionTrait};
+
+use super::narrow::{Approach, FEW, narrowing};
+use super::{Resource, column};
+use crate::base::Result;
+use crate::base::listing::ListQuery;
+use crate::server::database::Database;
+
+/// What there is to say about all rows of a list.
+#[derive(Debug)]
+pub struct Tally {
+    /// How many there are; where that is not exact, [`FEW`], and there are more.
+    pub count: u64,
+    pub exact: bool,
+    /// Rows by the value of the tabs, blank for all; nothing where that was not counted.
+    pub tabs: BTreeMap<String, u64>,
+    /// Absent where not everything was counted.
+    pub sum: Option<String>,
+}
+
+/// The rows that share a value of the tabs.
+struct Group {
+    tab: String,
+    rows: u64,
+    sum: i128,
+}
+
+/// What there is to say about all rows of a list. One statement; two where a tab of a list of many rows is open that is
+/// narrowed by something else too.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Tally> {
+    let tabs = R::LISTING.tabs;
+    let narrowed = !query.search.is_empty() || query.filters.keys().any(|name| Some(name.as_str()) != tabs);
+    let groups = match R::TALLIED && !narrowed {
+        true => kept::<R>(reader).await?,
+        false => counted::<R>(reader, query, tabs, FEW).await?,
+    };
+    let kept = R::TALLIED && !narrowed;
+    let all = groups.iter().map(|group| group.rows).sum::<u64>();
+    let open = tabs.and_then(|tabs| query.filters.get(tabs));
+    if kept || query.exact || all <= FEW {
+        let shown = || groups.iter().filter(|group| open.is_none_or(|open| *open == group.tab));
+        let count = shown().map(|group| group.rows).sum();
+        let sum = R::LISTING.summed.map(|_| written(shown().map(|group| group.sum).sum()));
+        let tabs = tabs.map_or_else(BTreeMap::new, |_| {
+            let each = groups.iter().map(|group| (group.tab.clone(), group.rows));
+            each.chain([(String::new(), all)]).collect()
+        });
+        return Ok(Tally { count, exact: true, tabs, sum });
+    }
+    let groups = match open {
+        Some(_) => counted::<R>(reader, query, None, FEW).await?,
+        None => groups,
+    };
+    let count = groups.iter().map(|group| group.rows).sum::<u64>();
+    let exact = count <= FEW;
+    let sum = R::LISTING.summed.filter(|_| exact).map(|_| written(groups.iter().map(|group| group.sum).sum()));
+    Ok(Tally { count: Ord::min(count, FEW), exact, tabs: BTreeMap::new(), sum })
+}
+
+/// Whether no more than `most` rows are left of a narrowed list. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_few<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, most: u64) -> Result<bool> {
+    let query = ListQuery { exact: false, ..query.clone() };
+    let groups = counted::<R>(reader, &query, None, most).await?;
+    Ok(groups.iter().map(|group| group.rows).sum::<u64>() <= most)
+}
+
+/// The numbers that are kept of the whole table.
+async fn kept<R: Resource>(reader: &DatabaseConnection) -> Result<Vec<Group>> {
+    let sum = |name: &'static str| Func::cast_as(Func::sum(Expr::col(name)), "BIGINT");
+    let select = Query::select()
+        .column("tab")
+        .expr(sum("counted"))
+        .expr(sum("above"))
+        .expr(sum("below"))
+        .from("tallies")
+        .and_where(Expr::col("resource").eq(R::NAME))
+        .group_by_col("tab")
+        .to_owned();
+    groups(reader, &select).await
+}
+
+/// The rows of a narrowed list by the value of the tabs: all of them if that is demanded, else up to one more than `most`.
+async fn counted<R: Resource>(
+    reader: &DatabaseConnection,
+    query: &ListQuery,
+    without: Option<&str>,
+    most: u64,
+) -> Result<Vec<Group>> {
+    let backend = reader.get_database_backend();
+    let approach = if query.exact { Approach::Natural } else { Approach::Gather { most } };
+    let mut rows = R::find().filter(narrowing::<R>(backend, query, without, approach)?).select_only();
+    let tab = R::LISTING.tabs.map(column::<R>).transpose()?;
+    let summed = R::LISTING.summed.map(column::<R>).transpose()?;
+    rows = rows.expr_as(tab.map_or_else(|| Expr::val(""), |tab| tab.into_expr()), "tab");
+    rows = rows.expr_as(summed.map_or_else(|| Expr::val(0), |summed| summed.into_expr()), "amount");
+    if !query.exact {
+        rows = rows.limit(most + 1);
+    }
+    let [above, below] = parts(Expr::col("amount"));
+    let select = Query::select()
+        .column("tab")
+        .expr(Func::count(Expr::col(Asterisk)))
+        .expr(above)
+        .expr(below)
+        .from_subquery(rows.into_query(), Alias::new("few"))
+        .group_by_col("tab")
+        .to_owned();
+    groups(reader, &select).await
+}
+
+async fn groups(reader: &DatabaseConnection, select: &SelectStatement) -> Result<Vec<Group>> {
+    let read = |row: QueryResult| {
+        let rows: i64 = row.try_get_by_index(1)?;
+        let sum = whole(row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+        Ok(Group { tab: row.try_get_by_index(0)?, rows: u64::try_from(rows).unwrap_or_default(), sum })
+    };
+    reader.query_all(select).await?.into_iter().map(read).collect()
+}
+
+/// Amounts are summed in two parts, below and above this, so that no sum of a database overflows.
+const PART: i64 = 1_000_000;
+
+/// The sums of an amount above and below [`PART`].
+pub fn parts(amount: Expr) -> [FunctionCall; 2] {
+    [amount.clone().div(PART), amount.modulo(PART)].map(|part| Func::cast_as(Func::sum(part), "BIGINT"))
+}
+
+/// The sum of an amount out of its parts.
+pub fn whole(above: Option<i64>, below: Option<i64>) -> i128 {
+    i128::from(above.unwrap_or_default()) * i128::from(PART) + i128::from(below.unwrap_or_default())
+}
+
+/// A sum of cents as people write it.
+pub fn written(cents: i128) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// Adds up what was noted of the tables since the last time. Readers and writers see the same numbers before and after.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn compact(database: &Database) -> Result<()> {
+    if database.reader().get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let transaction = database.reader().begin().await?;
+    transaction.execute_unprepared(COMPACT).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// On PostgreSQL writers add rows instead of waiting for each other at one.
+const COMPACT: &str = "WITH noted AS (DELETE FROM tallies RETURNING resource, tab, counted, above, below) \
+    INSERT INTO tallies (resource, tab, counted, above, below) \
+    SELECT resource, tab, SUM(counted), SUM(above), SUM(below) FROM noted GROUP BY resource, tab";
