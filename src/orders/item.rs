@@ -120,7 +120,12 @@ pub(super) async fn of_all(
     db: &impl ConnectionTrait,
     orders: impl IntoIterator<Item = OrderId>,
 ) -> Result<HashMap<OrderId, Vec<Item>>> {
-    let rows = Entity::find().filter(Column::OrderId.is_in(orders)).order_by_asc(Column::Position).all(db).await?;
+    let rows = Entity::find()
+        .filter(Column::OrderId.is_in(orders))
+        .order_by_asc(Column::OrderId)
+        .order_by_asc(Column::Position)
+        .all(db)
+        .await?;
     let mut items: HashMap<OrderId, Vec<Item>> = HashMap::new();
     for row in rows {
         items.entry(row.order_id).or_default().push(row.into());

@@ -709,7 +709,9 @@ pub fn OrdersOf(
     filter: &'static str,
     id: i64,
 ) -> impl IntoView {
-    let found = Resource::new(|| (), move |()| latest_orders(format!("{filter}={id}&page_size=5")));
+    // The lines of a product lead to their orders one by one; by id, the latest of them need no sorting.
+    let ordering = if filter == "product" { "-id" } else { LISTING.default };
+    let found = Resource::new(|| (), move |()| latest_orders(format!("{filter}={id}&page_size=5&ordering={ordering}")));
     let may = PAGES.may("view");
     may.then(|| {
         view! {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
@@ -55,7 +55,15 @@ pub struct Database {
     catalogue: &'static Catalogue,
     reader: DatabaseConnection,
     writer: DatabaseConnection,
-    statements: Arc<AtomicU64>,
+    statements: Arc<Statements>,
+}
+
+/// What is run on the database, for tests and benchmarks.
+#[derive(Default)]
+struct Statements {
+    count: AtomicU64,
+    are_noted: AtomicBool,
+    noted: Mutex<Vec<Statement>>,
 }
 
 impl fmt::Debug for Database {
@@ -109,7 +117,7 @@ impl Database {
         Ok(Self::of(reader, writer, statements))
     }
 
-    fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<AtomicU64>) -> Self {
+    fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<Statements>) -> Self {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
         Self { references: &[], currency: Arc::from("EUR"), catalogue: &NOTHING, reader, writer, statements }
     }
@@ -269,7 +277,7 @@ impl Database {
 
     /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.
     pub fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.statements.count.load(Ordering::Relaxed)
     }
 
     /// Has the database look at how its values are spread, by which it chooses between indexes. After many rows were written
@@ -279,6 +287,15 @@ impl Database {
     /// When the database does not answer.
     pub async fn analyze(&self) -> Result<()> {
         Ok(self.writer.execute_unprepared("ANALYZE").await.map(drop)?)
+    }
+
+    /// What `work` runs on this handle and its clones, with its values, besides what it makes; for tests.
+    pub async fn noting<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Statement>) {
+        self.statements.are_noted.store(true, Ordering::Relaxed);
+        let made = work.await;
+        self.statements.are_noted.store(false, Ordering::Relaxed);
+        let mut noted = self.statements.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        (made, std::mem::take(&mut noted))
     }
 
     /// Closes all connections after their work; SQLite folds its log back into the file.
@@ -325,17 +342,20 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-async fn counted(options: ConnectOptions) -> Result<(DatabaseConnection, Arc<AtomicU64>), DbErr> {
-    let statements = Arc::new(AtomicU64::new(0));
+async fn counted(options: ConnectOptions) -> Result<(DatabaseConnection, Arc<Statements>), DbErr> {
+    let statements = Arc::new(Statements::default());
     let mut pool = sea_orm::Database::connect(options).await?;
     count(&mut pool, &statements);
     Ok((pool, statements))
 }
 
-fn count(pool: &mut DatabaseConnection, statements: &Arc<AtomicU64>) {
+fn count(pool: &mut DatabaseConnection, statements: &Arc<Statements>) {
     let statements = Arc::clone(statements);
     pool.set_metric_callback(move |statement| {
-        statements.fetch_add(1, Ordering::Relaxed);
+        statements.count.fetch_add(1, Ordering::Relaxed);
+        if statements.are_noted.load(Ordering::Relaxed) {
+            statements.noted.lock().unwrap_or_else(PoisonError::into_inner).push(statement.statement.clone());
+        }
         tracing::trace!(target: "kontor::statement", sql = %statement.statement.sql, elapsed = ?statement.elapsed);
     });
 }

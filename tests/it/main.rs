@@ -29,6 +29,7 @@ mod life;
 mod lifecycle;
 mod list_grammar;
 mod lists;
+mod many;
 mod money;
 mod operations;
 mod order_forms;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering};
+use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
 
 use super::narrow::{Approach, FEW, may_filter, narrowing, sorting, unindexed};
@@ -210,31 +210,34 @@ pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at
 pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
     may_filter::<R>(access, query)?;
     let backend = access.reader().get_database_backend();
+    let summed = R::LISTING.summed.map(column::<R>).transpose()?;
+    // Of all rows, up to one more than are counted.
     let all = |expr: Expr| -> Result<Expr> {
-        let select = R::find()
-            .filter(narrowing::<R>(backend, query, None, Approach::Natural)?)
-            .select_only()
-            .expr(expr)
-            .into_query();
+        let amount = summed.map_or_else(|| Expr::val(0), |summed| summed.into_expr());
+        let rows = R::find().filter(narrowing::<R>(backend, query, None, Approach::Natural)?);
+        let rows = rows.select_only().expr_as(amount, "amount").limit(FEW + 1).into_query();
+        let select = Query::select().expr(expr).from_subquery(rows, "few").to_owned();
         Ok(Expr::SubQuery(None, Box::new(select.into())))
     };
     let mut rows = ordered::<R>(backend, query, Approach::Natural)?
         .limit(u64::from(query.page_size))
         .expr_as(all(Func::count(Expr::col(Asterisk)).into())?, "excerpt_count");
-    if let Some(summed) = R::LISTING.summed {
-        let [above, below] = parts(column::<R>(summed)?.into_expr());
+    if summed.is_some() {
+        let [above, below] = parts(Expr::col("amount"));
         rows = rows.expr_as(all(above.into())?, "excerpt_above").expr_as(all(below.into())?, "excerpt_below");
     }
     let mut page = Page { count: 0, exact: true, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
     let mut sum = 0;
     for row in access.reader().query_all(&rows.into_query()).await? {
         page.count = u64::try_from(row.try_get::<i64>("excerpt_", "count")?).unwrap_or_default();
-        if R::LISTING.summed.is_some() {
+        if summed.is_some() {
             sum = whole(row.try_get("excerpt_", "above")?, row.try_get("excerpt_", "below")?);
         }
         page.results.push(R::read(R::Model::from_query_result(&row, "")?));
     }
-    page.sum = R::LISTING.summed.map(|_| written(sum));
+    page.exact = page.count <= FEW;
+    page.count = Ord::min(page.count, FEW);
+    page.sum = summed.filter(|_| page.exact).map(|_| written(sum));
     R::complete_rows(access.reader(), query, &mut page.results).await?;
     Ok(page)
 }

@@ -153,7 +153,8 @@ fn leads_along<R: Resource>(query: &ListQuery, filter: &str) -> bool {
 /// The text that the search text of every row holds which a filter leaves, if one follows from it.
 fn implied<R: Resource>(name: &str, value: &str) -> Option<String> {
     let (field, comparison) = name.rsplit_once("__").unwrap_or((name, "exact"));
-    (R::SEARCHED.contains(&field) && matches!(comparison, "exact" | "contains" | "startswith"))
+    let special = R::LISTING.special.iter().any(|special| special.name == name);
+    (R::SEARCHED.contains(&field) && (special || matches!(comparison, "contains" | "startswith")))
         .then(|| fold::spaced(&fold::fold(value)).trim_start().to_owned())
 }
 
@@ -187,7 +188,12 @@ fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str, 
         false => operand(field, value),
     };
     Ok(match comparison {
-        Comparison::Exact => expr.eq(operand(value)?),
+        Comparison::Exact => {
+            // What has a folded form is found by that, as the order of a list has an index of it.
+            let folded = R::Column::from_str(&format!("{}_key", field.name)).ok().filter(|_| !field.unique && !walked);
+            let same = expr.eq(operand(value)?);
+            folded.map_or(same.clone(), |folded| folded.eq(fold::fold(value)).and(same))
+        }
         Comparison::In => expr.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
         // LIKE would ignore the case of ASCII on SQLite only; these two compare letters on both databases.
         Comparison::Contains => {
