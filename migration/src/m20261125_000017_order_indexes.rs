@@ -14,10 +14,10 @@ CREATE INDEX ix_orders_shipped ON orders (shipped_at, id) WHERE shipped_at IS NO
 CREATE INDEX ix_orders_cancelled ON orders (cancelled_at, id) WHERE cancelled_at IS NOT NULL;
 CREATE INDEX ix_customers_billing_country ON customers (billing_country, id);
 CREATE INDEX ix_customers_billing_city ON customers (billing_city, id);
-CREATE INDEX ix_customers_inactive ON customers (id) WHERE NOT is_active;
+CREATE INDEX ix_customers_active ON customers (is_active, id);
 CREATE INDEX ix_customers_phone ON customers (phone) WHERE phone IS NOT NULL;
 CREATE INDEX ix_products_barcode ON products (barcode) WHERE barcode IS NOT NULL;
-CREATE INDEX ix_products_inactive ON products (id) WHERE NOT is_active;
+CREATE INDEX ix_products_active ON products (is_active, id);
 ",
     down "
 DROP INDEX ix_orders_status_date;
@@ -31,9 +31,9 @@ DROP INDEX ix_orders_shipped;
 DROP INDEX ix_orders_cancelled;
 DROP INDEX ix_customers_billing_country;
 DROP INDEX ix_customers_billing_city;
-DROP INDEX ix_customers_inactive;
+DROP INDEX ix_customers_active;
 DROP INDEX ix_customers_phone;
 DROP INDEX ix_products_barcode;
-DROP INDEX ix_products_inactive;
+DROP INDEX ix_products_active;
 ",
 }

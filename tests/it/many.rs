@@ -17,7 +17,7 @@ use crate::support::{As, Kind, TestApp, run};
 const LARGE: [&str; 5] = ["orders", "order_items", "customers", "products", "events"];
 
 /// What people and scripts ask for, day by day.
-const ASKED: [&str; 40] = [
+const ASKED: [&str; 48] = [
     "/orders",
     "/orders?page=40",
     "/orders?status=placed",
@@ -41,6 +41,14 @@ const ASKED: [&str; 40] = [
     "/products?category=Dairy&ordering=-price",
     "/products?search=coffee",
     "/products/7",
+    "/customers?is_active=true",
+    "/products?is_active=false",
+    "/api/customers/?name=Bob",
+    "/api/products/?barcode=4001234567890",
+    "/api/orders/?number__contains=2025-0001",
+    "/admin/orders",
+    "/admin/orders?status=shipped&order_date__gte=2025-01-01&order_date__lt=2026-01-01",
+    "/admin/customers",
     "/search?q=anna",
     "/api/orders/?ordering=-created_at",
     "/api/orders/?status=shipped&expand=items",
@@ -81,7 +89,8 @@ async fn plan(app: &TestApp, statement: &Statement) -> Vec<String> {
 async fn wrong(app: &TestApp, statement: &Statement) -> Option<String> {
     let sql = &statement.sql;
     let reads = LARGE.iter().any(|table| sql.contains(&format!("\"{table}\"")) || sql.contains(&format!("{table} ")));
-    if !reads || !sql.trim_start().starts_with("SELECT") {
+    // The first rows of a list that nothing narrows are a bounded number.
+    if !reads || !sql.trim_start().starts_with("SELECT") || sql.contains("WHERE TRUE LIMIT") {
         return None;
     }
     let steps = plan(app, statement).await;

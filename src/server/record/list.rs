@@ -149,7 +149,7 @@ pub async fn matches<R: Resource>(
     let reader = access.reader();
     let backend = reader.get_database_backend();
     let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
-    let active = column::<R>("is_active")?.eq(true);
+    let active = unindexed(column::<R>("is_active")?).eq(true);
     let begins = code.gte(key.as_str()).and(code.lt(format!("{key}{}", char::MAX)));
     let mut found =
         R::find().filter(active.clone()).filter(begins.clone()).order_by_asc(code).limit(limit).all(reader).await?;
