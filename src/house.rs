@@ -297,7 +297,11 @@ async fn add_up(database: Database) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        if let Err(error) = tally::compact(&database).await {
+        let added = match tally::compact(&database).await {
+            Ok(()) => tally::look(&database).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = added {
             tracing::warn!(error = error.internal.as_deref(), "could not add up the numbers of the tables");
         }
     }

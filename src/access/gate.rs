@@ -187,6 +187,11 @@ impl<P> Access<P> {
         self.database.reader()
     }
 
+    /// The database.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
         self.database.references()

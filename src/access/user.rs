@@ -20,7 +20,7 @@ use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject, record};
 use crate::server::database::Database;
-use crate::server::record::{Add, Change, Described, Resource, Stored, View, past, searchable};
+use crate::server::record::{Add, Approach, Change, Described, Resource, Stored, View, past, searchable};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -138,7 +138,7 @@ impl Resource for Entity {
         row.search_text = Set(searchable([Some(&input.name), Some(&input.email)]));
     }
 
-    fn narrowed(filter: &str, value: &str) -> Option<Condition> {
+    fn narrowed(filter: &str, value: &str, _: Approach) -> Option<Condition> {
         let having = Query::select()
             .column((grants::Entity, grants::Column::UserId))
             .from(grants::Entity)

@@ -3,7 +3,7 @@
 use super::table::{actions, entered, list_href, may, named, record_path, rest, settable};
 use super::{Control, Question, run};
 use crate::access::gate::Access;
-use crate::base::country::COUNTRIES;
+use crate::base::country::countries;
 use crate::base::form::{Field, Given, Kind, Typed};
 use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result};
@@ -251,7 +251,7 @@ fn control(field: &Field) -> Control {
     match field.kind {
         Kind::Flag { .. } => options(&[("true", "Yes"), ("false", "No")]),
         Kind::Choice(choices) => options(choices),
-        Kind::Country => options(&COUNTRIES),
+        Kind::Country => options(&countries().collect::<Vec<_>>()),
         Kind::Date => input("date"),
         Kind::Email => input("email"),
         Kind::Whole { .. } | Kind::Reference(_) => input("number"),

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::wire::TextEncoding;
 use leptos::prelude::FromServerFnError;
-use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::ServerFnErrorErr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -264,7 +264,7 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl FromServerFnError for Error {
-    type Encoder = JsonEncoding;
+    type Encoder = TextEncoding;
 
     /// What the framework could not do is said in our words: bad arguments are the caller's, a lost connection is named.
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {

@@ -18,5 +18,6 @@ pub mod listing;
 pub mod money;
 pub mod record;
 pub mod time;
+pub mod wire;
 
 pub use error::{Error, Result};

@@ -7,24 +7,25 @@ use super::Desk;
 #[cfg(feature = "ssr")]
 use super::{door, upload};
 use crate::base::form::Typed;
+use crate::base::wire::JsonText;
 use crate::base::{Error, Result};
 #[cfg(feature = "ssr")]
 use crate::server::web::{access, go};
 
 /// The upload called `id`, or what the page is without one.
-#[server(prefix = "/-", endpoint = "import/read", input = GetUrl)]
+#[server(prefix = "/-", endpoint = "import/read", input = GetUrl, output = JsonText)]
 pub async fn read_import(id: String) -> Result<Desk, Error> {
     door::desk(&access().await?, &expect_context(), &id, use_context()).await
 }
 
 /// Maps an upload as the form says, tries it, and leads to what would happen.
-#[server(prefix = "/-", endpoint = "import/check")]
+#[server(prefix = "/-", endpoint = "import/check", output = JsonText)]
 pub async fn check_import(id: String, form: Typed) -> Result<(), Error> {
     upload::check(&access().await?, &id, &form).await.map(|()| go(&format!("/import?upload={id}")))
 }
 
 /// Imports an upload as it was last checked, and leads to what happened.
-#[server(prefix = "/-", endpoint = "import/run")]
+#[server(prefix = "/-", endpoint = "import/run", output = JsonText)]
 pub async fn run_import(id: String) -> Result<(), Error> {
     upload::carry_out(&access().await?, &id).await.map(|()| go(&format!("/import?upload={id}")))
 }

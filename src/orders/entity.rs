@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransaction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransaction, Order as Direction, QuerySelect};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -28,7 +28,7 @@ use crate::history::entity::{self as history, Subject};
 use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::record::{
-    self, Add, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
+    self, Add, Approach, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
     demand_version, made_before, searchable, series,
 };
 
@@ -204,16 +204,25 @@ impl Resource for Entity {
         }
     }
 
-    fn narrowed(filter: &str, value: &str) -> Option<Condition> {
+    fn narrowed(filter: &str, value: &str, approach: Approach) -> Option<Condition> {
         match filter {
             "product" => {
                 let product = value.parse::<i64>().unwrap_or_default();
-                let with_product = Query::select()
+                let mut lines = Query::select()
                     .column(item::Column::OrderId)
                     .from(item::Entity)
                     .and_where(item::Column::ProductId.eq(product))
                     .to_owned();
-                Some(Condition::all().add(Column::Id.in_subquery(with_product)))
+                let of_order = (item::Entity, item::Column::OrderId);
+                Some(Condition::all().add(match approach {
+                    Approach::Window => {
+                        Expr::exists(lines.and_where(Expr::col(of_order).equals((Entity, Column::Id))).to_owned())
+                    }
+                    Approach::Gather { most: Some(most) } => {
+                        Column::Id.in_subquery(lines.order_by(of_order, Direction::Desc).limit(most + 1).to_owned())
+                    }
+                    Approach::Gather { most: None } | Approach::Natural => Column::Id.in_subquery(lines),
+                }))
             }
             // Part of the name, whatever its case and accents.
             "customer_name" => {

@@ -15,6 +15,7 @@ use sea_orm::{
 
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
+use crate::server::record::tally::Sizes;
 
 /// The lock PostgreSQL servers take in turn while they migrate: `kontor` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
@@ -56,6 +57,7 @@ pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     statements: Arc<Statements>,
+    sizes: Arc<Sizes>,
 }
 
 /// What is run on the database, for tests and benchmarks.
@@ -119,7 +121,15 @@ impl Database {
 
     fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<Statements>) -> Self {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
-        Self { references: &[], currency: Arc::from("EUR"), catalogue: &NOTHING, reader, writer, statements }
+        Self {
+            references: &[],
+            currency: Arc::from("EUR"),
+            catalogue: &NOTHING,
+            reader,
+            writer,
+            statements,
+            sizes: Arc::default(),
+        }
     }
 
     /// The same database, with what refers to its records and the company's currency (ISO 4217).
@@ -145,6 +155,11 @@ impl Database {
     /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
         self.references
+    }
+
+    /// How large the tables are.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     /// Where reads go.

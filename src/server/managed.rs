@@ -112,7 +112,7 @@ impl Managed {
             count: |access| {
                 Box::pin(async move {
                     let access = access.also::<View<R>>()?;
-                    let tally = tally::<R>(access.reader(), &ListQuery::default()).await?;
+                    let tally = tally::<R, _>(&access, &ListQuery::default()).await?;
                     Ok(Count { rows: tally.count, exact: tally.exact })
                 })
             },
@@ -127,10 +127,10 @@ impl Managed {
                 })
             },
             facets: |access, query| {
-                Box::pin(async move { facets::facets::<R>(access.also::<View<R>>()?.reader(), query).await })
+                Box::pin(async move { facets::facets::<R, _>(&access.also::<View<R>>()?, query).await })
             },
             drill: |access, query| {
-                Box::pin(async move { facets::drill::<R>(access.also::<View<R>>()?.reader(), query).await })
+                Box::pin(async move { facets::drill::<R, _>(&access.also::<View<R>>()?, query).await })
             },
             first: |access, query, limit| {
                 Box::pin(async move { record::first_ids::<R>(&access.also()?, query, limit).await })

@@ -37,7 +37,7 @@ pub mod series;
 pub mod tally;
 
 pub use list::{all_of, beside, excerpt, first_ids, matches};
-pub use narrow::{FEW, Names, RelatedRecords, names_of};
+pub use narrow::{Approach, FEW, Names, RelatedRecords, names_of};
 pub use once::OnceKey;
 
 use list::{page_of, walk_of};
@@ -239,7 +239,7 @@ pub trait Resource:
     }
 
     /// A filter that compares something other than a column of its own name.
-    fn narrowed(_filter: &str, _value: &str) -> Option<Condition> {
+    fn narrowed(_filter: &str, _value: &str, _approach: Approach) -> Option<Condition> {
         None
     }
 

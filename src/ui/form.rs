@@ -14,7 +14,7 @@ use super::notice::Told;
 use super::page::{unescaped_place, use_here};
 use super::records::Answer;
 use crate::base::Error;
-use crate::base::country::COUNTRIES;
+use crate::base::country;
 use crate::base::error::Code;
 use crate::base::form::{Field, Kind, Typed, check_typed, shown};
 
@@ -200,7 +200,7 @@ fn FormBody(
             .then(|| {
                 view! {
                     <datalist id="countries">
-                        {COUNTRIES.map(|(code, name)| view! { <option value=code>{name}</option> }).collect_view()}
+                        {country::countries().map(|(code, name)| view! { <option value=code>{name}</option> }).collect_view()}
                     </datalist>
                 }
             })}

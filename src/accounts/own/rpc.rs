@@ -13,78 +13,79 @@ use crate::accounts::tokens::TokenStart;
 #[cfg(feature = "ssr")]
 use crate::accounts::tokens::desk as tokens;
 use crate::base::form::Typed;
+use crate::base::wire::JsonText;
 use crate::base::{Error, Result};
 #[cfg(feature = "ssr")]
 use crate::server::web::{enrolling, led_back, oneself};
 
 /// One's own account.
-#[server(prefix = "/-", endpoint = "account/read", input = GetUrl)]
+#[server(prefix = "/-", endpoint = "account/read", input = GetUrl, output = JsonText)]
 pub async fn read_account() -> Result<Account, Error> {
     desk::account().await
 }
 
 /// Changes the password and signs out elsewhere.
-#[server(prefix = "/-", endpoint = "account/password")]
+#[server(prefix = "/-", endpoint = "account/password", output = JsonText)]
 pub async fn change_password(password: String, new_password: String) -> Result<(), Error> {
     desk::change_password(password, new_password).await
 }
 
 /// Chooses the zone in which times are shown.
-#[server(prefix = "/-", endpoint = "account/time-zone")]
+#[server(prefix = "/-", endpoint = "account/time-zone", output = JsonText)]
 pub async fn choose_zone(time_zone: String) -> Result<(), Error> {
     own::choose_zone(&oneself().await?, &time_zone).await.map(|()| led_back("/account"))
 }
 
 /// Ends one of one's sessions, or with a blank id all others.
-#[server(prefix = "/-", endpoint = "account/end-session")]
+#[server(prefix = "/-", endpoint = "account/end-session", output = JsonText)]
 pub async fn end_own_session(id: String) -> Result<(), Error> {
     desk::end_session(&id).await
 }
 
 /// What the form of a new token starts with.
-#[server(prefix = "/-", endpoint = "account/new-token", input = GetUrl)]
+#[server(prefix = "/-", endpoint = "account/new-token", input = GetUrl, output = JsonText)]
 pub async fn new_own_token() -> Result<TokenStart, Error> {
     tokens::new_own().await
 }
 
 /// Makes a token of one's own and tells its secret.
-#[server(prefix = "/-", endpoint = "account/create-token")]
+#[server(prefix = "/-", endpoint = "account/create-token", output = JsonText)]
 pub async fn create_own_token(days: String, form: Typed) -> Result<String, Error> {
     tokens::create_own(&days, &form).await
 }
 
 /// Ends one of one's tokens.
-#[server(prefix = "/-", endpoint = "account/revoke-token")]
+#[server(prefix = "/-", endpoint = "account/revoke-token", output = JsonText)]
 pub async fn end_own_token(id: i64) -> Result<(), Error> {
     own::end_token(&oneself().await?, id).await.map(|()| led_back("/account"))
 }
 
 /// Where one stands with the second factor.
-#[server(prefix = "/-", endpoint = "account/second-factor/read", input = GetUrl)]
+#[server(prefix = "/-", endpoint = "account/second-factor/read", input = GetUrl, output = JsonText)]
 pub async fn read_enrolment() -> Result<Enrolment, Error> {
     second_factor::enrolment(&enrolling().await?).await
 }
 
 /// Begins to set it up.
-#[server(prefix = "/-", endpoint = "account/second-factor/begin")]
+#[server(prefix = "/-", endpoint = "account/second-factor/begin", output = JsonText)]
 pub async fn begin_enrolment() -> Result<(), Error> {
     second_factor::begin(&enrolling().await?).await.map(|()| led_back("/account/second-factor"))
 }
 
 /// Turns it on with a first code, and tells the recovery codes.
-#[server(prefix = "/-", endpoint = "account/second-factor/confirm")]
+#[server(prefix = "/-", endpoint = "account/second-factor/confirm", output = JsonText)]
 pub async fn confirm_enrolment(code: String) -> Result<Vec<String>, Error> {
     desk::confirm(&code).await
 }
 
 /// Makes new recovery codes and tells them.
-#[server(prefix = "/-", endpoint = "account/second-factor/codes")]
+#[server(prefix = "/-", endpoint = "account/second-factor/codes", output = JsonText)]
 pub async fn renew_codes(code: String) -> Result<Vec<String>, Error> {
     desk::renew_codes(&code).await
 }
 
 /// Turns it off.
-#[server(prefix = "/-", endpoint = "account/second-factor/off")]
+#[server(prefix = "/-", endpoint = "account/second-factor/off", output = JsonText)]
 pub async fn turn_off(password: String, code: String) -> Result<(), Error> {
     let access = oneself().await?;
     second_factor::turn_off(&access, password, &code).await.map(|()| led_back("/account/second-factor"))

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::country::COUNTRIES;
+use crate::base::country::countries;
 use crate::base::form::{Field, Kind};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 
@@ -21,7 +21,7 @@ pub const COUNTRY: &str = "Country";
 
 /// The schema of a country.
 pub fn country() -> Value {
-    let codes: Vec<_> = COUNTRIES.iter().map(|(code, _)| *code).collect();
+    let codes: Vec<_> = countries().map(|(code, _)| code).collect();
     json!({ "type": "string", "description": "ISO 3166-1 alpha-2.", "enum": codes, "examples": ["DE"] })
 }
 
@@ -116,7 +116,7 @@ pub fn several(field: &Field) -> Value {
             format!(r"[^,\x00-\x1f\x7f-\x9f]{{0,{}}}[^,\s\x00-\x1f\x7f-\x9f]", max.saturating_sub(1))
         }
         Kind::Email => r"[^,@\s\x00-\x1f\x7f-\x9f]{1,64}@[a-z0-9]{1,63}(\.[a-z0-9]{1,63}){0,2}".to_owned(),
-        Kind::Country => alternatives(COUNTRIES.iter().map(|(code, _)| *code)),
+        Kind::Country => alternatives(countries().map(|(code, _)| code)),
         Kind::Flag { .. } => "(true|false)".to_owned(),
         Kind::Whole { min: 0, max } => up_to(max),
         Kind::Whole { .. } | Kind::Reference(_) => "0*[1-9][0-9]{0,17}".to_owned(),

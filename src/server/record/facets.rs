@@ -4,8 +4,9 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
 
-use super::narrow::{Approach, FEW, narrowing};
+use super::narrow::{Approach, few, is_led, narrowing};
 use super::{Resource, column};
+use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Field, Kind};
 use crate::base::listing::{CREATED, ListQuery, Order};
@@ -47,28 +48,36 @@ pub fn faceted<R: Resource>() -> impl Iterator<Item = &'static Field> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn facets<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Vec<Facet>> {
+pub async fn facets<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Vec<Facet>> {
+    let most = few::<R, _>(access);
     let mut facets = Vec::new();
     for field in faceted::<R>() {
-        let rows = few::<R>(reader, query, Some(field.name))?.expr_as(column::<R>(field.name)?.into_expr(), "value");
+        let rows = first::<R>(access.reader(), query, Some(field.name), most)?
+            .expr_as(column::<R>(field.name)?.into_expr(), "value");
         let select = counted(rows).order_by("counted", Direction::Desc).to_owned();
         let mut counts = Vec::new();
-        for row in reader.query_all(&select).await? {
+        for row in access.reader().query_all(&select).await? {
             let value = match field.kind {
                 Kind::Flag { .. } => row.try_get_by_index::<Option<bool>>(0)?.map(|flag| flag.to_string()),
                 _ => row.try_get_by_index(0)?,
             };
             counts.push((value, u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default()));
         }
-        facets.push(Facet { field, counts: told(counts).take(VALUES).collect() });
+        facets.push(Facet { field, counts: told(counts, most).take(VALUES).collect() });
     }
     Ok(facets)
 }
 
 /// The rows of a list, up to one more than are counted, nothing selected yet.
-fn few<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, without: Option<&str>) -> Result<Select<R>> {
-    let narrowing = narrowing::<R>(reader.get_database_backend(), query, without, Approach::GATHER)?;
-    Ok(R::find().filter(narrowing).select_only().limit(FEW + 1))
+fn first<R: Resource>(
+    reader: &DatabaseConnection,
+    query: &ListQuery,
+    without: Option<&str>,
+    most: u64,
+) -> Result<Select<R>> {
+    let approach = Approach::Gather { most: Some(most) };
+    let narrowing = narrowing::<R>(reader.get_database_backend(), query, without, approach)?;
+    Ok(R::find().filter(narrowing).select_only().limit(most + 1))
 }
 
 /// The rows by their `value`.
@@ -82,9 +91,9 @@ fn counted<R: EntityTrait>(rows: Select<R>) -> SelectStatement {
 }
 
 /// What was found, without numbers if there was more than is counted, and without the blank.
-fn told(counts: Vec<(Option<String>, u64)>) -> impl Iterator<Item = (String, Option<u64>)> {
+fn told(counts: Vec<(Option<String>, u64)>, most: u64) -> impl Iterator<Item = (String, Option<u64>)> {
     let all: u64 = counts.iter().map(|(_, rows)| rows).sum();
-    counts.into_iter().filter_map(move |(value, rows)| Some((value?, (all <= FEW).then_some(rows))))
+    counts.into_iter().filter_map(move |(value, rows)| Some((value?, (all <= most).then_some(rows))))
 }
 
 /// The field time is told by: the first date of the input, or when the record was made, if that is kept.
@@ -94,11 +103,12 @@ pub fn dated<R: Resource>() -> Option<&'static Field> {
 }
 
 /// Rows by year; within a year by month, within a month by day, nothing within a day or without a time. One statement; three
-/// where there are too many rows to be counted.
+/// where there are too many rows to be counted, whose years are told only where an index leads to the first and the last.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn drill<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Option<Drill>> {
+pub async fn drill<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Option<Drill>> {
+    let most = few::<R, _>(access);
     let Some(field) = dated::<R>() else { return Ok(None) };
     let letters = match span(query, field).map(|span| span.len()) {
         None => 4,
@@ -109,24 +119,27 @@ pub async fn drill<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) 
     // Both databases write dates and moments as ISO 8601, in UTC.
     let text = Func::cast_as(column::<R>(field.name)?.into_expr(), "text");
     let step = Func::cust("substr").arg(text).arg(1).arg(i32::try_from(letters).unwrap_or(i32::MAX));
-    let rows = few::<R>(reader, query, None)?.expr_as(step.clone(), "value");
+    let rows = first::<R>(access.reader(), query, None, most)?.expr_as(step.clone(), "value");
     let select = counted(rows).order_by("value", Direction::Desc).to_owned();
     let mut counts = Vec::new();
-    for row in reader.query_all(&select).await? {
+    for row in access.reader().query_all(&select).await? {
         let rows = u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default();
         counts.push((row.try_get_by_index::<Option<String>>(0)?, rows));
     }
-    if counts.iter().map(|(_, rows)| rows).sum::<u64>() <= FEW {
-        return Ok(Some(Drill { field, counts: told(counts).take(STEPS).collect() }));
+    if counts.iter().map(|(_, rows)| rows).sum::<u64>() <= most {
+        return Ok(Some(Drill { field, counts: told(counts, most).take(STEPS).collect() }));
     }
     let mut ends = Vec::new();
     for direction in [Direction::Asc, Direction::Desc] {
         let ordering = vec![Order { field: field.name.into(), descending: direction == Direction::Desc }];
         let query = ListQuery { ordering, ..query.clone() };
-        let narrowing = narrowing::<R>(reader.get_database_backend(), &query, None, Approach::Walk)?;
+        if !is_led::<R>(&query) {
+            break;
+        }
+        let narrowing = narrowing::<R>(access.reader().get_database_backend(), &query, None, Approach::Natural)?;
         let row = R::find().filter(narrowing).select_only().expr_as(step.clone(), "step").limit(1);
         let row = row.filter(column::<R>(field.name)?.is_not_null()).order_by(column::<R>(field.name)?, direction);
-        ends.extend(row.into_tuple::<String>().one(reader).await?);
+        ends.extend(row.into_tuple::<String>().one(access.reader()).await?);
     }
     let between = match ends.as_slice() {
         [first, last] => steps(first, last),

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect,
+    QueryTrait,
+};
 
-use super::narrow::{Approach, FEW, may_filter, narrowing, sorting, unindexed};
+use super::narrow::{Approach, few, is_led, may_filter, narrowing, sorting, unindexed};
 use super::tally::{is_few, parts, tally, whole, written};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
@@ -16,36 +19,28 @@ use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
 use crate::history::Beside;
 
-/// One page of the list of `R`: one statement counts and sums, one reads the rows.
+/// One page of the list of `R`: one statement counts and sums, one reads the rows; two more where it is narrowed to many.
 ///
 /// # Errors
 /// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
 pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
     may_filter::<R>(access, query)?;
-    let reader = access.reader();
-    let tally = tally::<R>(reader, query).await?;
+    let tally = tally::<R, _>(access, query).await?;
     let beyond = || Error::new(Code::NotFound, format!("There is no page {}.", query.page));
     let (offset, size) = (query.offset(), u64::from(query.page_size));
     if query.page > 1 && tally.exact && offset >= tally.count {
         return Err(beyond());
     }
-    let few = query.is_narrowed() && tally.exact && tally.count <= FEW;
-    let approach = if few { Approach::GATHER } else { Approach::Walk };
-    let mut rows = ordered::<R>(reader.get_database_backend(), query, approach)?;
-    if offset > FAR {
-        let ids = rows.clone().select_only().column(column::<R>("id")?).offset(offset).limit(size + 1);
-        rows = rows.filter(column::<R>("id")?.in_subquery(ids.into_query()));
-    } else {
-        rows = rows.offset(offset);
-    }
+    let few = tally.exact && tally.count <= few::<R, _>(access);
     // One more than the page holds, to know of it where nobody counted so far.
-    let mut results: Vec<_> = rows.limit(size + 1).all(reader).await?.into_iter().map(R::read).collect();
+    let part = Part { few, after: None, offset, limit: size + 1 };
+    let mut results = rows_of::<R>(access.reader(), query, part).await?;
     let read = u64::try_from(results.len()).unwrap_or_default();
     if query.page > 1 && read == 0 {
         return Err(beyond());
     }
     results.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-    R::complete_rows(reader, query, &mut results).await?;
+    R::complete_rows(access.reader(), query, &mut results).await?;
     let reached = offset + read;
     let (count, exact) = match tally.exact {
         true => (tally.count, true),
@@ -54,10 +49,67 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     Ok(Page { count, exact, results, tabs: tally.tabs, sum: tally.sum })
 }
 
+/// Which rows of a list are read.
+#[derive(Debug, Clone)]
+struct Part {
+    /// Whether it is known that few rows are left of it.
+    few: bool,
+    /// Those alone that come after another, in a walk.
+    after: Option<Expr>,
+    offset: u64,
+    limit: u64,
+}
+
+/// How many rows are looked through for the first that fit, before all that fit are gathered.
+const WINDOW: u64 = 2_000;
+
 /// From how far in a list its rows are found by their ids first, which an index alone tells.
 const FAR: u64 = 1_000;
 
-/// The next rows of a walk, and where it goes on. One statement; one more where the list is narrowed.
+/// Some rows of a list, in its order. Where an index leads to them they are read along it. Few are gathered; of many, the first
+/// are probably near the beginning of the order, and are looked for there before all are gathered.
+async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
+    let backend = reader.get_database_backend();
+    let led = is_led::<R>(query);
+    if !led && !part.few && part.offset + part.limit < WINDOW / 2 {
+        let rows = in_window::<R>(reader, query, &part).await?;
+        if u64::try_from(rows.len()).unwrap_or_default() == part.limit {
+            return Ok(rows);
+        }
+    }
+    let mut rows = ordered::<R>(backend, query, if led { Approach::Natural } else { Approach::GATHER })?;
+    if let Some(after) = part.after {
+        rows = rows.filter(after);
+    }
+    if part.offset > FAR {
+        let id = column::<R>("id")?;
+        let ids = rows.clone().select_only().column(id).offset(part.offset).limit(part.limit).into_query();
+        rows = rows.filter(id.in_subquery(ids));
+    } else {
+        rows = rows.offset(part.offset);
+    }
+    Ok(rows.limit(part.limit).all(reader).await?.into_iter().map(R::read).collect())
+}
+
+/// What fits of the first rows in the order of a list.
+async fn in_window<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, part: &Part) -> Result<Vec<R::Record>> {
+    let backend = reader.get_database_backend();
+    let all = ListQuery { search: String::new(), filters: BTreeMap::new(), ..query.clone() };
+    let mut window = ordered::<R>(backend, &all, Approach::Natural)?.limit(WINDOW);
+    if let Some(after) = part.after.clone() {
+        window = window.filter(after);
+    }
+    let rows = ordered::<R>(backend, query, Approach::Window)?.offset(part.offset).limit(part.limit);
+    let mut select = rows.into_query();
+    select.from_clear().from_subquery(window.into_query(), R::NAME);
+    let rows = reader.query_all(&select).await?;
+    rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
+}
+
+/// The most rows that are gathered anew for every page of a walk.
+const REGATHERED: u64 = 1_000;
+
+/// The next rows of a walk, and where it goes on. One statement; up to two more where the list is narrowed.
 ///
 /// # Errors
 /// `Forbidden` for a filter on records the caller may not see.
@@ -66,22 +118,26 @@ pub async fn walk_of<R: Resource>(
     query: &ListQuery,
 ) -> Result<(Vec<R::Record>, Option<i64>)> {
     may_filter::<R>(access, query)?;
-    let reader = access.reader();
-    let few = query.is_narrowed() && is_few::<R>(reader, query, FEW).await?;
-    let approach = if few { Approach::GATHER } else { Approach::Walk };
+    let few = query.is_narrowed() && is_few::<R>(access.reader(), query, REGATHERED).await?;
     let id = column::<R>("id")?;
-    let mut rows = ordered::<R>(reader.get_database_backend(), query, approach)?.limit(u64::from(query.page_size) + 1);
-    if let Some(Walk::After(last)) = query.walk {
-        let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
-        rows = rows.filter(if descending { id.lt(last) } else { id.gt(last) });
-    }
-    let mut results: Vec<_> = rows.all(reader).await?.into_iter().map(R::read).collect();
+    let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
+    let after = match query.walk {
+        Some(Walk::After(last)) => Some(if descending { id.lt(last) } else { id.gt(last) }),
+        Some(Walk::Start) | None => None,
+    };
+    let part = Part { few, after, offset: 0, limit: u64::from(query.page_size) + 1 };
+    let mut results = rows_of::<R>(access.reader(), query, part).await?;
     let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
     let more = results.len() > size;
     results.truncate(size);
-    R::complete_rows(reader, query, &mut results).await?;
+    R::complete_rows(access.reader(), query, &mut results).await?;
     let last = results.last().map(Stored::id).filter(|_| more);
     Ok((results, last))
+}
+
+/// How all rows of a list are found.
+fn all_by<R: Resource>(query: &ListQuery) -> Approach {
+    if is_led::<R>(query) { Approach::Natural } else { Approach::GATHER }
 }
 
 /// How many rows of an export are read at once: few, as memory is all that more of them cost.
@@ -99,7 +155,7 @@ pub async fn all_of<R: Resource>(
     may_filter::<R>(access, query)?;
     let id = column::<R>("id")?;
     let ids = {
-        let select = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?
+        let select = ordered::<R>(access.reader().get_database_backend(), query, all_by::<R>(query))?
             .select_only()
             .column(id)
             .into_tuple::<i64>();
@@ -131,12 +187,12 @@ pub async fn all_of<R: Resource>(
 /// `Forbidden` for a filter on records the caller may not see.
 pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery, limit: u64) -> Result<Vec<i64>> {
     may_filter::<R>(access, query)?;
-    let ids = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?;
+    let ids = ordered::<R>(access.reader().get_database_backend(), query, all_by::<R>(query))?;
     let ids = ids.select_only().column(column::<R>("id")?).limit(limit);
     Ok(ids.into_tuple().all(access.reader()).await?)
 }
 /// The active records that match what somebody types, up to `limit`: first those whose code begins with it, in the order of
-/// their codes, then by name. At most three statements.
+/// their codes, then by name. At most four statements.
 ///
 /// # Errors
 /// `Invalid` for a text that cannot be searched.
@@ -147,52 +203,38 @@ pub async fn matches<R: Resource>(
     limit: u64,
 ) -> Result<Vec<R::Record>> {
     let reader = access.reader();
-    let backend = reader.get_database_backend();
     let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
     let active = unindexed(column::<R>("is_active")?).eq(true);
     let begins = code.gte(key.as_str()).and(code.lt(format!("{key}{}", char::MAX)));
-    let mut found =
+    let found =
         R::find().filter(active.clone()).filter(begins.clone()).order_by_asc(code).limit(limit).all(reader).await?;
-    let search = ListQuery::parse(&R::LISTING, &format!("search={}", encoded(text.trim())))?;
     let left = limit.saturating_sub(u64::try_from(found.len()).unwrap_or(limit));
+    let mut found: Vec<_> = found.into_iter().map(R::read).collect();
     if left > 0 {
-        let few = is_few::<R>(reader, &search, HITS).await?;
-        let approach = if few { Approach::Gather { most: HITS } } else { Approach::Walk };
-        let name = sorting::<R>("name")?;
-        let name = if few { unindexed(name) } else { name.into_expr() };
-        let more = R::find()
-            .filter(active)
-            .filter(narrowing::<R>(backend, &search, None, approach)?)
-            .filter(begins.not())
-            .order_by(name, Direction::Asc)
-            .order_by(column::<R>("id")?, Direction::Asc)
-            .limit(left);
-        found.extend(more.all(reader).await?);
+        let query = ListQuery::parse(&R::LISTING, &format!("ordering=name&search={}", encoded(text.trim())))?;
+        let few = is_few::<R>(reader, &query, HITS).await?;
+        let part = Part { few, after: Some(active.and(begins.not())), offset: 0, limit: left };
+        found.extend(rows_of::<R>(reader, &query, part).await?);
     }
-    Ok(found.into_iter().map(R::read).collect())
+    Ok(found)
 }
 
-/// The most matches that are put in order of their names; among more, they are looked for in that order.
+/// The most matches that are put in order of their names; of more, the first are looked for in that order.
 const HITS: u64 = 1_000;
 
 /// How far a record may have moved in its list since the list was read.
 const NEAR: u64 = 12;
 
-/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement; nothing
-/// when the list changed so much that the record is not there any more.
+/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement, or two where
+/// it is narrowed; nothing when the list changed so much that the record is not there any more.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
     let first = at.saturating_sub(NEAR + 1);
-    let ids: Vec<i64> = ordered::<R>(access.reader().get_database_backend(), query, Approach::Natural)?
-        .select_only()
-        .column(column::<R>("id")?)
-        .offset(first)
-        .limit(2 * NEAR + 1)
-        .into_tuple()
-        .all(access.reader())
-        .await?;
+    let part = Part { few: false, after: None, offset: first, limit: 2 * NEAR + 1 };
+    let rows = rows_of::<R>(access.reader(), query, part).await?;
+    let ids: Vec<i64> = rows.iter().map(Stored::id).collect();
     let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
     let (path, state) = (R::LISTING.path, query.query_string());
     let href = |index: usize| {
@@ -210,16 +252,20 @@ pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at
 pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
     may_filter::<R>(access, query)?;
     let backend = access.reader().get_database_backend();
+    let most = few::<R, _>(access);
+    let approach = Approach::Gather { most: Some(most) };
     let summed = R::LISTING.summed.map(column::<R>).transpose()?;
     // Of all rows, up to one more than are counted.
     let all = |expr: Expr| -> Result<Expr> {
         let amount = summed.map_or_else(|| Expr::val(0), |summed| summed.into_expr());
-        let rows = R::find().filter(narrowing::<R>(backend, query, None, Approach::Natural)?);
-        let rows = rows.select_only().expr_as(amount, "amount").limit(FEW + 1).into_query();
+        let rows = R::find().filter(narrowing::<R>(backend, query, None, approach)?);
+        let rows = rows.select_only().expr_as(amount, "amount").limit(most + 1).into_query();
         let select = Query::select().expr(expr).from_subquery(rows, "few").to_owned();
         Ok(Expr::SubQuery(None, Box::new(select.into())))
     };
-    let mut rows = ordered::<R>(backend, query, Approach::Natural)?
+    // What is narrowed by one thing alone is looked up from its latest, so that nothing is missed in the order of ids.
+    let latest = query.order(&R::LISTING).first().is_some_and(|order| order.field == "id" && order.descending);
+    let mut rows = ordered::<R>(backend, query, if latest { approach } else { Approach::Natural })?
         .limit(u64::from(query.page_size))
         .expr_as(all(Func::count(Expr::col(Asterisk)).into())?, "excerpt_count");
     if summed.is_some() {
@@ -235,8 +281,8 @@ pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
         }
         page.results.push(R::read(R::Model::from_query_result(&row, "")?));
     }
-    page.exact = page.count <= FEW;
-    page.count = Ord::min(page.count, FEW);
+    page.exact = page.count <= most;
+    page.count = Ord::min(page.count, most);
     page.sum = summed.filter(|_| page.exact).map(|_| written(sum));
     R::complete_rows(access.reader(), query, &mut page.results).await?;
     Ok(page)

@@ -78,7 +78,8 @@ pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Resu
 }
 
 fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
-    let select = R::find().select_only().column(column::<R>("id")?).filter(narrowed_by::<R>(name, value, false)?);
+    let select =
+        R::find().select_only().column(column::<R>("id")?).filter(narrowed_by::<R>(name, value, Approach::Natural)?);
     Ok(select.into_query())
 }
 /// The column that orders by this name: the folded one where there is one.
@@ -91,19 +92,30 @@ pub fn sorting<R: Resource>(name: &str) -> Result<R::Column> {
 pub enum Approach {
     /// As the database thinks best.
     Natural,
-    /// By the indexes of what it is narrowed by, and put in order afterwards: right where few rows are left. Nobody asks for
-    /// more than `most`, and whether there are more.
-    Gather { most: u64 },
-    /// Along the index of its order, leaving out what does not fit: right where many do.
-    Walk,
+    /// By the indexes of what it is narrowed by, and put in order afterwards. Where it is given, nobody asks for more than
+    /// `most` and whether there are more.
+    Gather { most: Option<u64> },
+    /// Among rows that are at hand, in their order.
+    Window,
 }
 
-/// The most rows of a list that are gathered, and that are counted one by one.
+impl Approach {
+    /// For however many there are.
+    pub const GATHER: Self = Self::Gather { most: None };
+}
+
+/// The most rows of a narrowed list that are counted one by one: it takes some milliseconds.
 pub const FEW: u64 = 10_000;
 
-impl Approach {
-    /// For up to [`FEW`] rows.
-    pub const GATHER: Self = Self::Gather { most: FEW };
+/// The same in a table of more than [`LARGE`] rows, where a number is asked for more often than read.
+const FEW_OF_MANY: u64 = 1_000;
+
+/// From how many rows on a table is large.
+const LARGE: u64 = 100_000;
+
+/// How many rows of a list are counted one by one.
+pub fn few<R: Resource, P>(access: &Access<P>) -> u64 {
+    if access.database().sizes().of(R::NAME) > LARGE { FEW_OF_MANY } else { FEW }
 }
 
 /// What a list is narrowed to, but for the filter called `without`.
@@ -114,40 +126,57 @@ pub fn narrowing<R: Resource>(
     approach: Approach,
 ) -> Result<Condition> {
     let mut condition = Condition::all();
-    let gathered = match approach {
-        Approach::Gather { most } => Some(most),
-        Approach::Natural | Approach::Walk => None,
-    };
     let mut needles: Vec<_> = query.terms().iter().map(|term| fold::needle(term)).collect();
-    for (name, value) in query.filters.iter().filter(|(name, _)| without != Some(name.as_str())) {
-        let walked = approach == Approach::Walk && backend == DbBackend::Sqlite && !leads_along::<R>(query, name);
-        condition = condition.add(narrowed_by::<R>(name, value, walked)?);
-        needles.extend(gathered.and_then(|_| implied::<R>(name, value)));
+    let filters: Vec<_> = query.filters.iter().filter(|(name, _)| without != Some(name.as_str())).collect();
+    // One thing alone that narrows a list need not be looked up further than anybody asks.
+    let alone = match approach {
+        Approach::Gather { most } if filters.len() + usize::from(!needles.is_empty()) == 1 => Approach::Gather { most },
+        Approach::Gather { .. } => Approach::GATHER,
+        approach => approach,
+    };
+    for (name, value) in filters {
+        condition = condition.add(narrowed_by::<R>(name, value, alone)?);
+        if let Approach::Gather { .. } = approach {
+            needles.extend(implied::<R>(name, value));
+        }
     }
-    let indexed = gathered.filter(|_| R::SEARCH_INDEX && backend == DbBackend::Sqlite);
+    let indexed = R::SEARCH_INDEX && backend == DbBackend::Sqlite && matches!(approach, Approach::Gather { .. });
     let (by_index, by_text): (Vec<_>, Vec<_>) = needles
         .into_iter()
         .filter(|needle| !needle.is_empty())
-        .partition(|needle| indexed.is_some() && needle.chars().nth(2).is_some());
-    for needle in by_text {
-        let pattern = LikeExpr::new(fold::like(&needle)).escape('\\');
+        .partition(|needle| indexed && needle.chars().nth(2).is_some());
+    for needle in &by_text {
+        let pattern = LikeExpr::new(fold::like(needle)).escape('\\');
         condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
     }
-    if let Some(most) = indexed.filter(|_| !by_index.is_empty()) {
+    if !by_index.is_empty() {
         let phrases: Vec<_> = by_index.iter().map(|needle| format!("\"{}\"", needle.replace('"', "\"\""))).collect();
-        let most = if query.filters.is_empty() { format!(" LIMIT {}", most + 1) } else { String::new() };
+        let most = match alone {
+            Approach::Gather { most: Some(most) } if by_text.is_empty() && query.filters.is_empty() => {
+                format!(" LIMIT {}", most + 1)
+            }
+            _ => String::new(),
+        };
         let matching = format!("{0}.id IN (SELECT rowid FROM {0}_search WHERE {0}_search MATCH ?{most})", R::NAME);
         condition = condition.add(Expr::cust_with_values(matching, [phrases.join(" ")]));
     }
     Ok(condition)
 }
 
-/// Whether the index a list is walked along begins with this filter.
-fn leads_along<R: Resource>(query: &ListQuery, filter: &str) -> bool {
-    let name = R::LISTING.filter(filter).map_or(filter, |filter| filter.field.name);
+/// Whether the index of a list's order also leads to what it is narrowed to, so that its rows are found in order.
+pub fn is_led<R: Resource>(query: &ListQuery) -> bool {
     let order = query.order(&R::LISTING);
     let first = order.first().map_or("id", |order| order.field.as_str());
-    name == first || (R::LISTING.tabs == Some(name) && first == R::LISTING.default.trim_start_matches('-'))
+    let usual = first == R::LISTING.default.trim_start_matches('-');
+    let leads = |name: &String| {
+        R::LISTING.filter(name).is_some_and(|Filter { relation, field, comparison }| match comparison {
+            _ if relation.is_some() || R::LISTING.special.contains(field) => false,
+            Comparison::Exact => field.name == first || (usual && R::LISTING.tabs == Some(field.name)),
+            Comparison::Greater | Comparison::AtLeast | Comparison::Less | Comparison::AtMost => field.name == first,
+            Comparison::In | Comparison::Contains | Comparison::StartsWith | Comparison::IsNull => false,
+        })
+    };
+    query.search.is_empty() && query.filters.keys().all(leads)
 }
 
 /// The text that the search text of every row holds which a filter leaves, if one follows from it.
@@ -158,8 +187,8 @@ fn implied<R: Resource>(name: &str, value: &str) -> Option<String> {
         .then(|| fold::spaced(&fold::fold(value)).trim_start().to_owned())
 }
 
-fn narrowed_by<R: Resource>(name: &str, value: &str, walked: bool) -> Result<Condition> {
-    if let Some(narrowed) = R::narrowed(name, value) {
+fn narrowed_by<R: Resource>(name: &str, value: &str, approach: Approach) -> Result<Condition> {
+    if let Some(narrowed) = R::narrowed(name, value, approach) {
         return Ok(narrowed);
     }
     let missing = || Error::internal(format!("{} has no filter {name}", R::NAME));
@@ -167,10 +196,9 @@ fn narrowed_by<R: Resource>(name: &str, value: &str, walked: bool) -> Result<Con
     if let Some(relation) = filter.relation {
         let (_, name) = name.split_once("__").ok_or_else(missing)?;
         let ids = (R::related(relation).ok_or_else(missing)?.ids)(name, value)?;
-        let column = column::<R>(relation)?;
-        return Ok(Condition::all().add(if walked { unindexed(column) } else { column.into_expr() }.in_subquery(ids)));
+        return Ok(Condition::all().add(column::<R>(relation)?.in_subquery(ids)));
     }
-    Ok(Condition::all().add(compared::<R>(filter, value, walked)?))
+    Ok(Condition::all().add(compared::<R>(filter, value)?))
 }
 
 /// The value of a column, in a form that no index is looked up by.
@@ -178,10 +206,9 @@ pub fn unindexed(column: impl ColumnTrait) -> Expr {
     Func::coalesce([column.into_expr(), column.into_expr()]).into()
 }
 
-fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str, walked: bool) -> Result<Expr> {
+fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str) -> Result<Expr> {
     // What is unique whatever its case is also compared so.
     let column = column::<R>(&if field.unique { format!("{}_key", field.name) } else { field.name.to_owned() })?;
-    let expr = if walked { unindexed(column) } else { column.into_expr() };
     let text = || if field.unique { fold::key(value) } else { value.to_owned() };
     let operand = |value: &str| match field.unique {
         true => Ok(fold::key(value).into()),
@@ -190,11 +217,11 @@ fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str, 
     Ok(match comparison {
         Comparison::Exact => {
             // What has a folded form is found by that, as the order of a list has an index of it.
-            let folded = R::Column::from_str(&format!("{}_key", field.name)).ok().filter(|_| !field.unique && !walked);
-            let same = expr.eq(operand(value)?);
+            let folded = R::Column::from_str(&format!("{}_key", field.name)).ok().filter(|_| !field.unique);
+            let same = column.eq(operand(value)?);
             folded.map_or(same.clone(), |folded| folded.eq(fold::fold(value)).and(same))
         }
-        Comparison::In => expr.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
+        Comparison::In => column.is_in(value.split(',').map(operand).collect::<Result<Vec<Value>>>()?),
         // LIKE would ignore the case of ASCII on SQLite only; these two compare letters on both databases.
         Comparison::Contains => {
             let without = Func::cust("replace").arg(column.into_expr()).arg(text()).arg("");
@@ -205,12 +232,12 @@ fn compared<R: Resource>(Filter { field, comparison, .. }: Filter, value: &str, 
             let start = Func::cust("substr").arg(column.into_expr()).arg(1).arg(letters);
             Expr::from(start).eq(text())
         }
-        Comparison::Greater => expr.gt(operand(value)?),
-        Comparison::AtLeast => expr.gte(operand(value)?),
-        Comparison::Less => expr.lt(operand(value)?),
-        Comparison::AtMost => expr.lte(operand(value)?),
-        Comparison::IsNull if value == "true" => expr.is_null(),
-        Comparison::IsNull => expr.is_not_null(),
+        Comparison::Greater => column.gt(operand(value)?),
+        Comparison::AtLeast => column.gte(operand(value)?),
+        Comparison::Less => column.lt(operand(value)?),
+        Comparison::AtMost => column.lte(operand(value)?),
+        Comparison::IsNull if value == "true" => column.is_null(),
+        Comparison::IsNull => column.is_not_null(),
     })
 }
 

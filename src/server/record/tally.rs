@@ -1,16 +1,18 @@
 //! How many rows a list has, and what they come to: exactly where that is kept or cheap, otherwise that they are many.
 //!
 //! A step of the schema keeps the numbers of a whole table, by the value of its tabs, in `tallies` (see
-//! [`Resource::TALLIED`]); triggers add what every statement changes. What is narrowed is counted up to [`FEW`].
+//! [`Resource::TALLIED`]); triggers add what every statement changes. What is narrowed is counted up to [`few`] rows.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, QuerySelect, QueryTrait, TransactionTrait};
 
-use super::narrow::{Approach, FEW, narrowing};
+use super::narrow::{Approach, few, narrowing};
 use super::{Resource, column};
+use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::listing::ListQuery;
 use crate::server::database::Database;
@@ -18,7 +20,7 @@ use crate::server::database::Database;
 /// What there is to say about all rows of a list.
 #[derive(Debug)]
 pub struct Tally {
-    /// How many there are; where that is not exact, [`FEW`], and there are more.
+    /// How many there are; where that is not exact, there are more.
     pub count: u64,
     pub exact: bool,
     /// Rows by the value of the tabs, blank for all; nothing where that was not counted.
@@ -39,17 +41,22 @@ struct Group {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) -> Result<Tally> {
+pub async fn tally<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Tally> {
+    let reader = access.reader();
     let tabs = R::LISTING.tabs;
     let narrowed = !query.search.is_empty() || query.filters.keys().any(|name| Some(name.as_str()) != tabs);
-    let groups = match R::TALLIED && !narrowed {
+    let is_kept = R::TALLIED && !narrowed;
+    let most = few::<R, _>(access);
+    let groups = match is_kept {
         true => kept::<R>(reader).await?,
-        false => counted::<R>(reader, query, tabs, FEW).await?,
+        false => counted::<R>(reader, query, tabs, most).await?,
     };
-    let kept = R::TALLIED && !narrowed;
     let all = groups.iter().map(|group| group.rows).sum::<u64>();
+    if is_kept {
+        access.database().sizes().note(R::NAME, all);
+    }
     let open = tabs.and_then(|tabs| query.filters.get(tabs));
-    if kept || query.exact || all <= FEW {
+    if is_kept || query.exact || all <= most {
         let shown = || groups.iter().filter(|group| open.is_none_or(|open| *open == group.tab));
         let count = shown().map(|group| group.rows).sum();
         let sum = R::LISTING.summed.map(|_| written(shown().map(|group| group.sum).sum()));
@@ -60,13 +67,13 @@ pub async fn tally<R: Resource>(reader: &DatabaseConnection, query: &ListQuery) 
         return Ok(Tally { count, exact: true, tabs, sum });
     }
     let groups = match open {
-        Some(_) => counted::<R>(reader, query, None, FEW).await?,
+        Some(_) => counted::<R>(reader, query, None, most).await?,
         None => groups,
     };
     let count = groups.iter().map(|group| group.rows).sum::<u64>();
-    let exact = count <= FEW;
+    let exact = count <= most;
     let sum = R::LISTING.summed.filter(|_| exact).map(|_| written(groups.iter().map(|group| group.sum).sum()));
-    Ok(Tally { count: Ord::min(count, FEW), exact, tabs: BTreeMap::new(), sum })
+    Ok(Tally { count: Ord::min(count, most), exact, tabs: BTreeMap::new(), sum })
 }
 
 /// Whether no more than `most` rows are left of a narrowed list. One statement.
@@ -102,7 +109,7 @@ async fn counted<R: Resource>(
     most: u64,
 ) -> Result<Vec<Group>> {
     let backend = reader.get_database_backend();
-    let approach = if query.exact { Approach::Natural } else { Approach::Gather { most } };
+    let approach = Approach::Gather { most: Some(most).filter(|_| !query.exact) };
     let mut rows = R::find().filter(narrowing::<R>(backend, query, without, approach)?).select_only();
     let tab = R::LISTING.tabs.map(column::<R>).transpose()?;
     let summed = R::LISTING.summed.map(column::<R>).transpose()?;
@@ -148,6 +155,40 @@ pub fn whole(above: Option<i64>, below: Option<i64>) -> i128 {
 /// A sum of cents as people write it.
 pub fn written(cents: i128) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// How many rows the tables have whose numbers are kept, as far as anybody looked lately: enough to tell large ones from small
+/// ones.
+#[derive(Debug, Default)]
+pub struct Sizes(Mutex<BTreeMap<String, u64>>);
+
+impl Sizes {
+    /// Rows of a resource; none where nobody looked.
+    pub fn of(&self, resource: &str) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(resource).copied().unwrap_or_default()
+    }
+
+    fn note(&self, resource: &str, rows: u64) {
+        let mut sizes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match sizes.get_mut(resource) {
+            Some(known) => *known = rows,
+            None => drop(sizes.insert(resource.into(), rows)),
+        }
+    }
+}
+
+/// Looks how large the tables are whose numbers are kept.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look(database: &Database) -> Result<()> {
+    let rows = Func::cast_as(Func::sum(Expr::col("counted")), "BIGINT");
+    let select = Query::select().column("resource").expr(rows).from("tallies").group_by_col("resource").to_owned();
+    for row in database.reader().query_all(&select).await? {
+        let (resource, rows): (String, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        database.sizes().note(&resource, u64::try_from(rows).unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// Adds up what was noted of the tables since the last time. Readers and writers see the same numbers before and after.
