@@ -19,7 +19,7 @@ use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
 use crate::history::Beside;
 
-/// One page of the list of `R`: one statement counts and sums, one reads the rows; two more where it is narrowed to many.
+/// One page of the list of `R`: one statement counts and sums, one reads the rows; up to three more where it is narrowed to many.
 ///
 /// # Errors
 /// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
@@ -31,7 +31,7 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     if query.page > 1 && tally.exact && offset >= tally.count {
         return Err(beyond());
     }
-    let few = tally.exact && tally.count <= few::<R, _>(access);
+    let few = tally.exact && tally.count <= GATHERED;
     // One more than the page holds, to know of it where nobody counted so far.
     let part = Part { few, after: None, offset, limit: size + 1 };
     let mut results = rows_of::<R>(access.reader(), query, part).await?;
@@ -60,8 +60,11 @@ struct Part {
     limit: u64,
 }
 
+/// How many rows are gathered before anybody looks for the first of them where the order begins.
+const GATHERED: u64 = 1_000;
+
 /// How many rows are looked through for the first that fit, before all that fit are gathered.
-const WINDOW: u64 = 2_000;
+const WINDOWS: [u64; 2] = [2_000, 20_000];
 
 /// From how far in a list its rows are found by their ids first, which an index alone tells.
 const FAR: u64 = 1_000;
@@ -71,10 +74,12 @@ const FAR: u64 = 1_000;
 async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
     let backend = reader.get_database_backend();
     let led = is_led::<R>(query);
-    if !led && !part.few && part.offset + part.limit < WINDOW / 2 {
-        let rows = in_window::<R>(reader, query, &part).await?;
-        if u64::try_from(rows.len()).unwrap_or_default() == part.limit {
-            return Ok(rows);
+    if !led && !part.few {
+        for window in WINDOWS.into_iter().filter(|window| part.offset + part.limit < window / 2) {
+            let rows = in_window::<R>(reader, query, &part, window).await?;
+            if u64::try_from(rows.len()).unwrap_or_default() == part.limit {
+                return Ok(rows);
+            }
         }
     }
     let mut rows = ordered::<R>(backend, query, if led { Approach::Natural } else { Approach::GATHER })?;
@@ -91,11 +96,16 @@ async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, pa
     Ok(rows.limit(part.limit).all(reader).await?.into_iter().map(R::read).collect())
 }
 
-/// What fits of the first rows in the order of a list.
-async fn in_window<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, part: &Part) -> Result<Vec<R::Record>> {
+/// What fits of the first `window` rows in the order of a list.
+async fn in_window<R: Resource>(
+    reader: &DatabaseConnection,
+    query: &ListQuery,
+    part: &Part,
+    window: u64,
+) -> Result<Vec<R::Record>> {
     let backend = reader.get_database_backend();
     let all = ListQuery { search: String::new(), filters: BTreeMap::new(), ..query.clone() };
-    let mut window = ordered::<R>(backend, &all, Approach::Natural)?.limit(WINDOW);
+    let mut window = ordered::<R>(backend, &all, Approach::Natural)?.limit(window);
     if let Some(after) = part.after.clone() {
         window = window.filter(after);
     }
@@ -106,10 +116,7 @@ async fn in_window<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, 
     rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
 }
 
-/// The most rows that are gathered anew for every page of a walk.
-const REGATHERED: u64 = 1_000;
-
-/// The next rows of a walk, and where it goes on. One statement; up to two more where the list is narrowed.
+/// The next rows of a walk, and where it goes on. One statement; up to three more where the list is narrowed.
 ///
 /// # Errors
 /// `Forbidden` for a filter on records the caller may not see.
@@ -118,7 +125,7 @@ pub async fn walk_of<R: Resource>(
     query: &ListQuery,
 ) -> Result<(Vec<R::Record>, Option<i64>)> {
     may_filter::<R>(access, query)?;
-    let few = query.is_narrowed() && is_few::<R>(access.reader(), query, REGATHERED).await?;
+    let few = query.is_narrowed() && is_few::<R>(access.reader(), query, GATHERED).await?;
     let id = column::<R>("id")?;
     let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
     let after = match query.walk {
