@@ -35,6 +35,7 @@ mod order_forms;
 mod order_items;
 mod order_lists;
 mod orders;
+mod other_sites;
 mod past;
 mod repetition;
 mod rest;
