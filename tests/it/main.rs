@@ -42,3 +42,4 @@ mod rest;
 mod signing;
 mod together;
 mod undo;
+mod zones;
