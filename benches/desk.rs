@@ -564,7 +564,8 @@ struct Asker {
 impl Asker {
     async fn sign_in(server: &Server, token: &str) -> Outcome<Self> {
         let body = format!("email={EMAIL}&password={}&next=", PASSWORD.replace(' ', "+"));
-        let form = "content-type: application/x-www-form-urlencoded\r\naccept: text/html\r\n";
+        let form =
+            "content-type: application/x-www-form-urlencoded\r\naccept: text/html\r\nsec-fetch-site: same-origin\r\n";
         let request = Request::new(&server.address, "POST", "/-/sign-in", form, &body);
         let mut connection = Connection::open(&server.address).await.map_err(wrong("no connection"))?;
         let answer = connection.ask(&request).await.map_err(wrong("cannot sign in"))?;

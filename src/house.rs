@@ -19,7 +19,6 @@ use leptos_axum::{AxumRouteListing, generate_route_list};
 use tokio_util::task::LocalPoolHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::access::permission::{Catalogue, Extra, Row};
@@ -36,7 +35,7 @@ use crate::server::record::{once, tally};
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
-use crate::server::{AppState, answer, web};
+use crate::server::{AppState, answer, same_site, web};
 use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
@@ -177,10 +176,6 @@ pub fn state(settings: Settings, database: Database) -> AppState {
 /// `Internal` when `public_url` is no origin.
 pub fn router(state: &AppState) -> Result<Router> {
     let settings = &state.settings;
-    let mut csrf = CsrfLayer::new();
-    if let Some(url) = &settings.public_url {
-        csrf = csrf.add_trusted_origin(url).map_err(|e| Error::internal(format!("public_url: {e}")))?;
-    }
     let asking = Router::new()
         .merge(web::pages(state, shell, page_routes()))
         .merge(import::door::routes(state))
@@ -188,7 +183,8 @@ pub fn router(state: &AppState) -> Result<Router> {
         .merge(api().router(state))
         .layer(from_fn_with_state(state.clone(), web::identify))
         .layer(session::layer(state.database.clone(), settings.secure_cookies))
-        .layer(csrf);
+        .layer(from_fn_with_state(state.clone(), same_site::said_only))
+        .layer(same_site::layer(settings)?);
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

@@ -14,6 +14,7 @@ use kontor::base::error::Code;
 use kontor::base::form::Input;
 use kontor::base::time::Moment;
 use kontor::base::time::stored::now;
+use kontor::base::time::zone::Zone;
 use kontor::base::{Error, Result};
 use kontor::history::chain;
 use kontor::server::database::Database;
@@ -443,12 +444,13 @@ async fn tokens(database: &Database, command: Token) -> Result<()> {
             print(&format!("{secret}\n"))
         }
         Token::List => {
-            let day = |at: Option<Moment>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            let day = |at: Option<Moment>| at.map_or_else(|| "never".to_owned(), |at| Zone::default().said(&at));
             for token in token::Entity::list(&Access::system(database)?, None).await?.into_iter().rev() {
                 let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.join(" "));
-                let state = token
-                    .revoked_at
-                    .map_or_else(|| format!("expires {}", day(token.expires_at)), |at| format!("revoked {at}"));
+                let state = token.revoked_at.map_or_else(
+                    || format!("expires {}", day(token.expires_at)),
+                    |at| format!("revoked {}", Zone::default().said(&at)),
+                );
                 print(&format!(
                     "{:>4}  {:<24} {:<32} {state}, used {}, may {scope}\n",
                     token.id,

@@ -11,7 +11,8 @@ use crate::access::gate::Access;
 use crate::access::holds;
 use crate::base::form::{Field, Kind as FieldKind};
 use crate::base::listing::{Format, ListQuery, Listing, PAGE_SIZE, encoded};
-use crate::base::time::month;
+use crate::base::time::zone::Zone;
+use crate::base::time::{Moment, month, zones};
 use crate::base::{Error, Result};
 use crate::history::entity as history;
 use crate::server::AppState;
@@ -105,10 +106,11 @@ pub async fn table(resource: &str, query: &str) -> Result<Table> {
     let columns = Columns::of(&managed, &query);
     let names = references(&access, &managed, &columns.chosen, &page.results).await?;
     let drill = managed.drill(&access, &query).await?;
-    let path = path(&managed);
-    let mut lines: Vec<Line> = page.results.iter().map(|row| line(&managed, row, &columns.chosen, &names)).collect();
+    let (path, zone) = (path(&managed), zones::zone(access.caller().time_zone.as_deref().unwrap_or_default()));
+    let mut lines: Vec<Line> =
+        page.results.iter().map(|row| line(&zone, &managed, row, &columns.chosen, &names)).collect();
     let mut headings: Vec<Heading> =
-        columns.chosen.iter().map(|column| heading(listing, &query, &path, column)).collect();
+        columns.chosen.iter().map(|column| heading(&zone, listing, &query, &path, column)).collect();
     if query.fields.is_empty() {
         drop_repeated(&mut headings, &mut lines);
     }
@@ -131,12 +133,12 @@ pub async fn table(resource: &str, query: &str) -> Result<Table> {
         next: (last < page.count).then(|| query.at_page(query.page + 1).href(&path)),
         sizes: SIZES.into_iter().map(|size| sized(&query, &path, size)).collect(),
         columns: columns.offered,
-        chips: chips(listing, &query, &path),
+        chips: chips(&zone, listing, &query, &path),
         facets: managed
             .facets(&access, &query)
             .await?
             .iter()
-            .filter_map(|counted| facet(counted, &query, &path))
+            .filter_map(|counted| facet(&zone, counted, &query, &path))
             .collect(),
         dates: drill.map(|drill| dates(&drill, &query, &path)).unwrap_or_default(),
         actions: actions(&access, &managed),
@@ -163,6 +165,12 @@ struct Column {
     name: &'static str,
     label: String,
     field: Option<&'static Field>,
+}
+
+impl Column {
+    fn is_moment(&self) -> bool {
+        self.field.map_or_else(|| self.name.ends_with("_at"), |field| field.kind == FieldKind::Moment)
+    }
 }
 
 struct Columns {
@@ -218,7 +226,7 @@ impl Columns {
     }
 }
 
-fn heading(listing: &Listing, query: &ListQuery, path: &str, column: &Column) -> Heading {
+fn heading(zone: &Zone, listing: &Listing, query: &ListQuery, path: &str, column: &Column) -> Heading {
     let orders = listing.ordering.contains(&column.name) || column.name == "id";
     let is_number = column.field.is_some_and(|field| {
         matches!(
@@ -230,8 +238,9 @@ fn heading(listing: &Listing, query: &ListQuery, path: &str, column: &Column) ->
                 | FieldKind::Whole { .. }
         )
     });
+    let label = if column.is_moment() { format!("{}, {}", column.label, zone.name) } else { column.label.clone() };
     Heading {
-        label: column.label.clone(),
+        label,
         is_number,
         href: orders.then(|| query.sorted(listing, column.name).href(path)),
         down: query.ordered_by(listing, column.name),
@@ -263,7 +272,7 @@ async fn references(
     Ok(references)
 }
 
-fn line(managed: &Managed, row: &Object, columns: &[Column], names: &References) -> Line {
+fn line(zone: &Zone, managed: &Managed, row: &Object, columns: &[Column], names: &References) -> Line {
     let id = row.get("id").and_then(Value::as_i64).unwrap_or_default();
     let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     let reference = |name: &'static str| {
@@ -282,9 +291,8 @@ fn line(managed: &Managed, row: &Object, columns: &[Column], names: &References)
         }
         let value = row.get(column.name).unwrap_or(&Value::Null);
         let text = match (column.field.map(|field| field.kind), value) {
-            (Some(FieldKind::Moment), Value::String(moment)) => short_moment(moment),
+            (_, Value::String(moment)) if column.is_moment() => short(zone, moment),
             (Some(kind), value) => readable(kind, value),
-            (None, Value::String(text)) if column.name.ends_with("_at") => short_moment(text),
             (None, Value::String(text)) => text.clone(),
             (None, Value::Bool(flag)) => if *flag { "yes" } else { "no" }.to_owned(),
             (None, Value::Null) => String::new(),
@@ -314,12 +322,9 @@ fn drop_repeated(headings: &mut Vec<Heading>, lines: &mut [Line]) {
     }
 }
 
-/// `2026-11-24 14:02` out of RFC 3339.
-fn short_moment(moment: &str) -> String {
-    match (moment.get(..10), moment.get(11..16)) {
-        (Some(day), Some(time)) => format!("{day} {time}"),
-        _ => moment.to_owned(),
-    }
+/// A moment as it stands in a column.
+fn short(zone: &Zone, text: &str) -> String {
+    Moment::written(text).map_or_else(|| text.to_owned(), |at| zone.short(&at))
 }
 
 fn sized(query: &ListQuery, path: &str, size: u32) -> Choice {
@@ -333,11 +338,14 @@ fn pairs(query: &ListQuery) -> Vec<(String, String)> {
 }
 
 /// What a value of a filter says.
-fn said(field: &Field, value: &str) -> String {
+fn said(zone: &Zone, field: &Field, value: &str) -> String {
     let value = match (field.kind, value) {
         (FieldKind::Flag { .. }, value) => Value::Bool(value == "true"),
         (_, value) => Value::String(value.to_owned()),
     };
+    if let Some(at) = value.as_str().and_then(Moment::written) {
+        return zone.said(&at);
+    }
     match readable(field.kind, &value) {
         text if text.is_empty() => "(blank)".to_owned(),
         text => text,
@@ -345,7 +353,7 @@ fn said(field: &Field, value: &str) -> String {
 }
 
 /// What narrows the list, but for dates and what the counts show.
-fn chips(listing: &Listing, query: &ListQuery, path: &str) -> Vec<Choice> {
+fn chips(zone: &Zone, listing: &Listing, query: &ListQuery, path: &str) -> Vec<Choice> {
     let chip = |(name, value): (&String, &String)| {
         let filter = listing.filter(name)?;
         let relation = filter.relation.map_or(String::new(), |relation| format!("{}'s ", title(relation)));
@@ -359,13 +367,13 @@ fn chips(listing: &Listing, query: &ListQuery, path: &str) -> Vec<Choice> {
             "isnull" => "blank: ",
             _ => "",
         });
-        let label = format!("{relation}{}: {how}{}", filter.field.label, said(filter.field, value));
+        let label = format!("{relation}{}: {how}{}", filter.field.label, said(zone, filter.field, value));
         Some(Choice { label, href: query.filtered(name, "").href(path), count: None, is_on: true })
     };
     query.filters.iter().filter_map(chip).collect()
 }
 
-fn facet(counted: &Counted, query: &ListQuery, path: &str) -> Option<Facet> {
+fn facet(zone: &Zone, counted: &Counted, query: &ListQuery, path: &str) -> Option<Facet> {
     let field = counted.field;
     let on = query.filters.get(field.name);
     let choices: Vec<Choice> = counted
@@ -375,7 +383,7 @@ fn facet(counted: &Counted, query: &ListQuery, path: &str) -> Option<Facet> {
         .map(|(value, count)| {
             let is_on = on == Some(value);
             let href = query.filtered(field.name, if is_on { "" } else { value }).href(path);
-            Choice { label: said(field, value), href, count: *count, is_on }
+            Choice { label: said(zone, field, value), href, count: *count, is_on }
         })
         .collect();
     (choices.len() > 1 || on.is_some()).then(|| Facet { label: field.label.to_owned(), choices })
@@ -403,7 +411,9 @@ fn dates(drill: &Drill, query: &ListQuery, path: &str) -> Dates {
         }
     }
     let steps = drill.counts.iter().map(|(span, count)| choice(span, *count, false)).collect();
-    Dates { label: field.label.to_owned(), back, steps }
+    // Whatever the person's zone is, the database counts days by UTC.
+    let label = if field.kind == FieldKind::Moment { format!("{}, UTC", field.label) } else { field.label.to_owned() };
+    Dates { label, back, steps }
 }
 
 /// A year, a month or a day as people say it.

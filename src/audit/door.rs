@@ -79,7 +79,7 @@ async fn export(access: Access<View>, RawQuery(query): RawQuery) -> Result<Respo
         Some("ndjson") => Format::Ndjson,
         Some(_) => return Err(Error::field("format", "Choose csv or ndjson.")),
     };
-    let asked = Arc::new(Asked::parse(&query)?.from_start().condition()?);
+    let asked = Arc::new(Asked::parse(&query)?.from_start().condition(access.caller().time_zone.as_deref())?);
     let head = match format {
         Format::Csv => Bytes::from(line(COLUMNS.iter().map(|name| (*name).to_owned()))),
         _ => Bytes::new(),

@@ -11,8 +11,8 @@ use sea_orm::{
 use super::{Asked, Entry, Group, Log, MANY};
 use crate::access::gate::Access;
 use crate::base::form::nearest;
-use crate::base::time::Moment;
-use crate::base::time::stored::{Timestamp, moment};
+use crate::base::time::stored::Timestamp;
+use crate::base::time::{Moment, zones};
 use crate::base::{Error, Result};
 use crate::history::View;
 use crate::history::entity::{Column, Entity, Model};
@@ -65,11 +65,11 @@ impl Asked {
         Ok(asked)
     }
 
-    /// The events that are asked for.
+    /// The events that are asked for, by somebody who reads times in `zone`.
     ///
     /// # Errors
     /// `Invalid` for a time that is none.
-    pub fn condition(&self) -> Result<Condition> {
+    pub fn condition(&self, zone: Option<&str>) -> Result<Condition> {
         let mut condition = Condition::all();
         for (column, value) in [
             (Column::ActorName, &self.person),
@@ -82,31 +82,24 @@ impl Asked {
                 condition = condition.add(column.eq(value));
             }
         }
-        if let Some((from, _)) = time("from", &self.from)? {
+        if let Some((from, _)) = time(zone, "from", &self.from)? {
             condition = condition.add(Column::At.gte(from));
         }
-        if let Some((_, to)) = time("to", &self.to)? {
+        if let Some((_, to)) = time(zone, "to", &self.to)? {
             condition = condition.add(Column::At.lt(to));
         }
         Ok(condition)
     }
 }
 
-/// The beginning of what is meant by a time, and its end: a day is over with its last moment, a minute likewise.
-fn time(name: &str, text: &str) -> Result<Option<(Timestamp, Timestamp)>> {
+/// The beginning and the end of what is meant by a time.
+fn time(zone: Option<&str>, name: &str, text: &str) -> Result<Option<(Timestamp, Timestamp)>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (written, lasts) = match text.len() {
-        10 => (format!("{text}T00:00:00Z"), chrono::TimeDelta::days(1)),
-        16 => (format!("{text}:00Z"), chrono::TimeDelta::minutes(1)),
-        19 => (format!("{text}Z"), chrono::TimeDelta::seconds(1)),
-        _ => (text.to_owned(), chrono::TimeDelta::microseconds(1)),
-    };
-    let from = moment(&written);
-    let from = from
-        .ok_or_else(|| Error::field(name, "Enter a day such as 2026-11-24, or a moment such as 2026-11-24T14:02."))?;
-    Ok(Some((from, from + lasts)))
+    let meant = zones::within(zone.unwrap_or_default(), text);
+    let wrong = || Error::field(name, "Enter a day such as 2026-11-24, or a moment such as 2026-11-24T14:02.");
+    meant.ok_or_else(wrong).map(Some)
 }
 
 /// A place in the log, and the request whose events are passed over from there on.
@@ -163,7 +156,7 @@ pub fn select(asked: &Condition, cursor: Option<&Cursor>, limit: u64) -> sea_orm
 /// `Invalid` for a question that makes no sense.
 pub async fn read(access: &Access<View>, state: &AppState, query: &str) -> Result<Log> {
     let asked = Asked::parse(query)?;
-    let (condition, reader) = (asked.condition()?, access.reader());
+    let (condition, reader) = (asked.condition(access.caller().time_zone.as_deref())?, access.reader());
     let cursor = match Cursor::parse(&asked.after)? {
         Some(cursor) => Some(passed(reader, &condition, cursor).await?),
         None => None,

@@ -26,7 +26,7 @@ pub struct Asked {
     pub resource: String,
     pub command: String,
     pub door: String,
-    /// A day, or a moment; in UTC.
+    /// A day, or a moment; in the zone of who asks, unless it says its own.
     pub from: String,
     pub to: String,
     /// Only what was done in one request.

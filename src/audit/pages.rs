@@ -13,6 +13,7 @@ use crate::ui::page::{Heading, use_here};
 use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
 use crate::ui::timeline::Changes;
+use crate::ui::when::{When, use_zone};
 
 /// `/admin/log`.
 pub fn chunk() -> Chunk<()> {
@@ -125,8 +126,11 @@ fn Filters(asked: Asked, people: Vec<String>, resources: Vec<String>) -> impl In
             </datalist>
         }
     };
+    let zone = use_zone().name;
+    let hint = format!("A day such as 2026-11-24, or 2026-11-24T14:02, in {zone}");
     let time = |name: &'static str, label: &'static str, value: String| {
-        view! { <input type="text" class="exact" name=name value=value placeholder=label aria-label=label title="A day such as 2026-11-24, or 2026-11-24T14:02, in UTC" /> }
+        let label = format!("{label}, {zone}");
+        view! { <input type="text" class="exact" name=name value=value placeholder=label.clone() aria-label=label title=hint.clone() /> }
     };
     let same = |names: Vec<String>| names.into_iter().map(|name| (name.clone(), name)).collect::<Vec<_>>();
     let doors = DOORS.iter().map(|(value, text)| ((*value).to_owned(), (*text).to_owned())).collect();
@@ -148,7 +152,7 @@ fn Filters(asked: Asked, people: Vec<String>, resources: Vec<String>) -> impl In
             {typed("command", "Command", asked.command.clone(), commands)}
             {chosen("door", "Door", asked.door.clone(), doors)}
             <span class="range">
-                {time("from", "From, UTC", asked.from.clone())} "–" {time("to", "To, UTC", asked.to.clone())}
+                {time("from", "From", asked.from.clone())} "–" {time("to", "To", asked.to.clone())}
             </span>
             <button class="btn small">"Apply"</button>
             {request}
@@ -180,7 +184,7 @@ fn Row(group: Group, single: bool) -> impl IntoView {
         <li>
             <details>
                 <summary>
-                    <time datetime=group.at.rfc3339().to_owned()>{group.at.to_string()}</time>
+                    <When at=group.at />
                     <b>
                         <bdi>{group.actor}</bdi>
                     </b>

@@ -1,7 +1,5 @@
 //! Moments, in UTC with microseconds: what both databases can keep, and what the API writes.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// Moments as the database keeps them.
@@ -22,7 +20,7 @@ pub fn month(number: u32) -> &'static str {
 
 /// A moment as it is written: RFC 3339 in UTC, with microseconds and `Z`.
 ///
-/// The browser only shows moments, so it carries no calendar.
+/// People read it in their [`zone::Zone`]; the browser only shows moments, so it carries no calendar.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Moment(String);
@@ -71,14 +69,5 @@ impl Moment {
 
     fn part(&self, from: usize, to: usize) -> &str {
         self.0.get(from..to).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Moment {
-    /// As people read it: `24 Nov 2026, 14:02`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let month = month(self.part(5, 7).parse().unwrap_or_default());
-        let day = self.part(8, 10).trim_start_matches('0');
-        write!(f, "{day} {month} {}, {}", self.part(0, 4), self.part(11, 16))
     }
 }

@@ -9,8 +9,8 @@ use crate::base::{Error, Result};
 #[cfg(feature = "ssr")]
 use crate::server::pasts;
 
-/// The history of a record, and what it was after the events that `query` names: `at`, `with` for a comparison, `before` for
-/// older events.
+/// The history of a record, and what it was after the events that `query` names: `at`, or the last one by `as_of`, a moment in
+/// the person's zone; `with` for a comparison, `before` for older events.
 #[server(prefix = "/-", endpoint = "history/read", input = GetUrl, output = JsonText)]
 pub async fn read_history(resource: String, id: i64, query: String) -> Result<Look, Error> {
     pasts::look(&resource, id, &query).await

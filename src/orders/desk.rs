@@ -8,7 +8,7 @@ use crate::access::gate::Access;
 use crate::base::date::Date;
 use crate::base::form::{Input, Typed, suggested};
 use crate::base::record::Row;
-use crate::base::time::stored::today;
+use crate::base::time::zones;
 use crate::base::{Error, Result};
 use crate::history::{Detail, entity as history};
 use crate::products::entity as products;
@@ -36,9 +36,10 @@ pub async fn read(id: i64, within: &str) -> Result<Detail<Sheet>> {
 /// # Errors
 /// `Unauthenticated` or `Forbidden`.
 pub async fn new() -> Result<(String, Typed)> {
-    access::<Add<Entity>>().await?;
+    let access = access::<Add<Entity>>().await?;
     let mut typed = suggested(OrderInput::FIELDS);
-    typed.insert("order_date".into(), Date::from(today()).iso().into());
+    let today = zones::today(access.caller().time_zone.as_deref().unwrap_or_default());
+    typed.insert("order_date".into(), Date::from(today).iso().into());
     Ok((OnceKey::fresh().to_string(), typed))
 }
 

@@ -22,7 +22,6 @@ use crate::base::form::Input;
 use crate::base::money::grouped;
 use crate::base::record::Row;
 use crate::base::time::Moment;
-use crate::base::time::zone::Zone;
 use crate::base::{Error, Result};
 use crate::history::Detail;
 use crate::ui::chunk::Chunk;
@@ -36,6 +35,7 @@ use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages};
 use crate::ui::table::{Column, Filter, use_query_text};
 use crate::ui::timeline::Timeline;
+use crate::ui::when::use_zone;
 
 /// `/orders` and below.
 pub static PAGES: Pages = Pages {
@@ -299,7 +299,7 @@ fn Buyer(order: Order) -> impl IntoView {
     let fact = |label: &'static str, value: Option<String>| {
         value.map(|value| view! { <dt>{label}</dt><dd><bdi>{value}</bdi></dd> })
     };
-    let zone = use_context::<Zone>().unwrap_or_default();
+    let zone = use_zone();
     let moment = |at: Option<Moment>| at.map(|at| zone.said(&at));
     view! {
         <section class="card">

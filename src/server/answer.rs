@@ -128,8 +128,7 @@ async fn refusal(mut response: Response) -> (Response, Option<Error>) {
         return (response, None);
     }
     if response.extensions().get::<ProtectionError>().is_some() {
-        let error = Error::new(Code::Forbidden, "This request came from another site, so it was not carried out.");
-        return (response, Some(error));
+        return (response, Some(super::same_site::elsewhere()));
     }
     let code = Code::of_status(status);
     let detail = match code {

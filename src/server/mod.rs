@@ -17,6 +17,7 @@ pub mod pasts;
 pub mod progress;
 pub mod record;
 pub mod rest;
+pub mod same_site;
 pub mod settings;
 pub mod signing;
 pub mod site;

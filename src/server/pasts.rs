@@ -12,7 +12,9 @@ use super::record::past::{At, Wish};
 use super::web::{done, go};
 use crate::access::gate::{Actor, Caller};
 use crate::access::holds;
+use crate::base::error::Code;
 use crate::base::form::{Field, Given, Kind as Rule};
+use crate::base::time::zones;
 use crate::base::{Error, Result};
 use crate::history::entity::{self as history, Model, difference};
 use crate::history::past::Past;
@@ -50,13 +52,22 @@ pub async fn look(resource: &str, id: i64, query: &str) -> Result<Look> {
         let Some((_, value)) = found.filter(|(_, value)| !value.is_empty()) else { return Ok(None) };
         value.parse::<i64>().map(Some).map_err(|_| Error::field(wanted, "Choose one of the events."))
     };
-    let (at, with, before) = (number("at")?, number("with")?, number("before")?);
+    let (mut at, with, before) = (number("at")?, number("with")?, number("before")?);
+    let as_of = form_urlencoded::parse(query.as_bytes()).find(|(name, value)| name == "as_of" && !value.is_empty());
     let reader = state.database.reader();
     let events = history::before(reader, kind.name, id, before.unwrap_or(i64::MAX)).await?;
     if events.is_empty() && before.is_none() {
         return Err(Error::not_found(kind.singular));
     }
-    let all = if at.is_some() || with.is_some() { history::all(reader, kind.name, id).await? } else { Vec::new() };
+    let wanted = as_of.is_some() || at.is_some() || with.is_some();
+    let all = if wanted { history::all(reader, kind.name, id).await? } else { Vec::new() };
+    if let Some((name, moment)) = as_of {
+        let meant = zones::within(asking.caller.time_zone.as_deref().unwrap_or_default(), &moment);
+        let (_, end) = meant.ok_or_else(|| Error::field(&*name, "Enter a moment such as 2026-11-24T14:02."))?;
+        let before = || Error::new(Code::NotFound, format!("There was no such {} then.", kind.singular));
+        let last = all.iter().rfind(|event| event.at < end).filter(|event| event.version_after.is_some());
+        at = Some(last.ok_or_else(before)?.id);
+    }
     let (at, with) = (was(kind, &all, at)?, was(kind, &all, with)?);
     let told = |side: &Option<(Was, Past)>| side.as_ref().map(|(_, past)| past.values.clone());
     let (from, to) = (told(&at), told(&with));

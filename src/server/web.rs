@@ -78,7 +78,8 @@ pub async fn identify(State(state): State<AppState>, request: Request, next: Nex
     response
 }
 
-fn is_api(path: &str) -> bool {
+/// Whether a path leads to the API.
+pub(super) fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 

@@ -12,7 +12,9 @@ use super::problem::Problem;
 use super::records::{Answer, Pages, use_id};
 use super::table::use_query_text;
 use super::timeline::{Timeline, did, label, told};
+use super::when::use_zone;
 use crate::base::form::Field;
+use crate::base::time::zone::Zone;
 use crate::base::{Error, Result};
 use crate::history::rpc::read_history;
 use crate::history::{Event, Look, Was};
@@ -110,14 +112,16 @@ fn Shown(pages: &'static Pages, id: i64, look: Look) -> impl IntoView {
 }
 
 /// A moment as one chooses it.
-fn moment(event: &Event) -> String {
+fn moment(zone: &Zone, event: &Event) -> String {
     let version = event.version_after.map_or_else(String::new, |version| format!(", version {version}"));
-    format!("{} UTC: {} {}{version}", event.at, event.actor, did(event))
+    format!("{}: {} {}{version}", zone.said(&event.at), event.actor, did(event))
 }
 
 /// Chooses moments among the events that are listed.
 #[component]
 fn Picker(href: String, events: Vec<Event>, at: Option<Event>, with: Option<Event>) -> impl IntoView {
+    let zone = use_zone();
+    let named = format!("Or at a moment, {}", zone.name);
     let options = move |chosen: Option<Event>| {
         let mut moments: Vec<Event> = events.iter().filter(|event| event.version_after.is_some()).cloned().collect();
         if let Some(chosen) = chosen.as_ref().filter(|chosen| !moments.iter().any(|event| event.id == chosen.id)) {
@@ -130,7 +134,7 @@ fn Picker(href: String, events: Vec<Event>, at: Option<Event>, with: Option<Even
                 let selected = chosen == Some(event.id);
                 view! {
                     <option value=event.id.to_string() selected=selected>
-                        {moment(&event)}
+                        {moment(&zone, &event)}
                     </option>
                 }
             })
@@ -143,6 +147,10 @@ fn Picker(href: String, events: Vec<Event>, at: Option<Event>, with: Option<Even
                 <select id="at" name="at">
                     {options(at)}
                 </select>
+            </div>
+            <div class="field">
+                <label for="as_of">{named}</label>
+                <input id="as_of" name="as_of" type="datetime-local" />
             </div>
             <div class="field">
                 <label for="with">"Compared with"</label>
@@ -162,14 +170,15 @@ const UNSAID: [&str; 6] = ["id", "version", "customer", "items", "created_at", "
 /// Everything as it was.
 #[component]
 fn State(at: Was, fields: &'static [Field]) -> impl IntoView {
-    let heading = format!("As it was at {} UTC", at.event.at);
+    let zone = use_zone();
+    let heading = format!("As it was at {}", zone.said(&at.event.at));
     let beside: Vec<_> = at
         .values
         .iter()
         .filter(|(name, value)| {
             !UNSAID.contains(&name.as_str()) && !value.is_null() && !fields.iter().any(|field| field.name == *name)
         })
-        .map(|(name, value)| view! { <dt>{label(&[], name)}</dt><dd><bdi>{told(&[], name, value)}</bdi></dd> })
+        .map(|(name, value)| view! { <dt>{label(&[], name)}</dt><dd><bdi>{told(&zone, &[], name, value)}</bdi></dd> })
         .collect();
     let lines = at.values.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let values: Map<String, Value> = at.values.into_iter().filter(|(name, _)| name != "customer").collect();
@@ -192,10 +201,12 @@ fn State(at: Was, fields: &'static [Field]) -> impl IntoView {
 /// The lines of an order as they were.
 #[component]
 fn Lines(lines: Vec<Value>) -> impl IntoView {
+    let zone = use_zone();
     let rows = lines
         .into_iter()
         .map(|line| {
-            let text = |name: &str| line.get(name).filter(|value| !value.is_null()).map(|value| told(&[], name, value));
+            let text =
+                |name: &str| line.get(name).filter(|value| !value.is_null()).map(|value| told(&zone, &[], name, value));
             view! {
                 <tr>
                     <td class="num faint">{text("position")}</td>
@@ -235,12 +246,12 @@ fn Lines(lines: Vec<Value>) -> impl IntoView {
 /// What differs between two moments, field by field.
 #[component]
 fn Compared(at: Was, with: Was, changes: Map<String, Value>, fields: &'static [Field]) -> impl IntoView {
-    let named = changes.contains_key("customer_name");
+    let (zone, named) = (use_zone(), changes.contains_key("customer_name"));
     let rows: Vec<_> = changes
         .iter()
         .filter(|(name, _)| !(named && *name == "customer"))
         .map(|(name, change)| {
-            let side = |index: usize| told(fields, name, change.get(index).unwrap_or(&Value::Null));
+            let side = |index: usize| told(&zone, fields, name, change.get(index).unwrap_or(&Value::Null));
             view! {
                 <tr>
                     <th scope="row">{label(fields, name)}</th>
@@ -256,7 +267,7 @@ fn Compared(at: Was, with: Was, changes: Map<String, Value>, fields: &'static [F
         .collect();
     let head = |was: &Was| {
         let version = was.event.version_after.map_or_else(String::new, |version| format!(", version {version}"));
-        format!("{} UTC{version}", was.event.at)
+        format!("{}{version}", zone.said(&was.event.at))
     };
     view! {
         <section class="card">
@@ -313,7 +324,7 @@ fn Restore(pages: &'static Pages, id: i64, version: Option<i64>, event: Event) -
                     <label for="reason">"Reason"</label>
                     <input id="reason" name="reason" maxlength="500" autocomplete="off" />
                 </div>
-                <button class="btn primary">{format!("Make it as it was at {} UTC", event.at)}</button>
+                <button class="btn primary">{format!("Make it as it was at {}", use_zone().said(&event.at))}</button>
             </form>
         </section>
     }

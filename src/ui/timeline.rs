@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use serde_json::{Map, Value};
 
 use super::facts::readable;
-use super::when::When;
-use crate::base::form::Field;
+use super::when::{When, use_zone};
+use crate::base::form::{Field, Kind};
 use crate::base::time::Moment;
+use crate::base::time::zone::Zone;
 use crate::history::{Event, SHOWN};
 
 /// The events of a record, the latest first, each leading to the record as it was.
@@ -126,12 +127,12 @@ pub fn Changes(
     /// Behind a heading that opens them.
     folded: bool,
 ) -> impl IntoView {
-    let named = changes.contains_key("customer_name");
+    let (zone, named) = (use_zone(), changes.contains_key("customer_name"));
     let rows: Vec<_> = changes
         .iter()
         .filter(|(name, _)| !(named && *name == "customer"))
         .filter_map(|(name, change)| {
-            let side = |index: usize| told(fields, name, change.get(index).unwrap_or(&Value::Null));
+            let side = |index: usize| told(&zone, fields, name, change.get(index).unwrap_or(&Value::Null));
             change.as_array()?;
             Some(view! {
                 <li>
@@ -174,9 +175,9 @@ pub fn label(fields: &[Field], name: &str) -> String {
 }
 
 /// A value as people read it; one that is not there is said to be blank.
-pub fn told(fields: &[Field], name: &str, value: &Value) -> String {
-    let field = fields.iter().find(|field| field.name == name);
-    let text = field.map_or_else(|| plain(value), |field| readable(field.kind, value));
+pub fn told(zone: &Zone, fields: &[Field], name: &str, value: &Value) -> String {
+    let field = fields.iter().find(|field| field.name == name && field.kind != Kind::Moment);
+    let text = field.map_or_else(|| plain(zone, value), |field| readable(field.kind, value));
     if text.is_empty() { "(blank)".to_owned() } else { text }
 }
 
@@ -194,16 +195,16 @@ fn words(name: &str) -> String {
 const TOLD: [&str; 5] = ["description", "quantity", "unit", "unit_price", "discount_percent"];
 
 /// A value without a rule, as people read it; what belongs together is listed.
-fn plain(value: &Value) -> String {
+fn plain(zone: &Zone, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => Moment::written(text).map_or_else(|| text.clone(), |at| format!("{at} UTC")),
+        Value::String(text) => Moment::written(text).map_or_else(|| text.clone(), |at| zone.said(&at)),
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.into(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => values.iter().map(|value| plain(zone, value)).collect::<Vec<_>>().join(", "),
         Value::Object(values) => {
             let shown = values.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
             let shown: Vec<_> =
-                shown.map(|(name, value)| format!("{} {}", words(name).to_lowercase(), plain(value))).collect();
+                shown.map(|(name, value)| format!("{} {}", words(name).to_lowercase(), plain(zone, value))).collect();
             if shown.is_empty() { "moved".to_owned() } else { shown.join(", ") }
         }
         other => other.to_string(),

@@ -5,10 +5,15 @@ use leptos::prelude::*;
 use crate::base::time::Moment;
 use crate::base::time::zone::Zone;
 
+/// The person's zone; UTC where they chose none.
+pub fn use_zone() -> Zone {
+    use_context().unwrap_or_default()
+}
+
 /// A moment.
 #[component]
 pub fn When(at: Moment) -> impl IntoView {
-    let zone = use_context::<Zone>().unwrap_or_default();
+    let zone = use_zone();
     view! {
         <time datetime=at.rfc3339().to_owned() title=zone.name.clone()>
             {zone.said(&at)}

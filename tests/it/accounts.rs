@@ -223,7 +223,7 @@ both! {
         let other = app.signed_in("staff@kontor.example").await;
         let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
         let body = format!("email=staff%40kontor.example&password={}&next=", PASSWORD.replace(' ', "+"));
-        let request = axum::http::Request::post("/-/sign-in").header("host", "kontor.example").header("user-agent", agent);
+        let request = axum::http::Request::post("/-/sign-in").header("host", "kontor.example").header("sec-fetch-site", "same-origin").header("user-agent", agent);
         let request = request.header("content-type", "application/x-www-form-urlencoded").header("accept", "text/html");
         let third = cookie(&app.send(request.body(body.into()).unwrap()).await.expect(303));
         let account = app.with_cookie(&here, "/account", None).await.expect(200);
@@ -242,6 +242,17 @@ both! {
         assert_eq!(app.with_cookie(&other, "/orders", None).await.status, 303);
         assert_eq!(app.with_cookie(&here, "/orders", None).await.status, 200);
         assert!(app.rows("sessions WHERE seen_at IS NOT NULL AND user_id IS NOT NULL").await > 0);
+        // An administrator ends them all, by form and over the API.
+        let staff = all["results"].as_array().unwrap().iter().find(|row| row["email"] == "staff@kontor.example").unwrap()["user"].to_string();
+        let fields = [("id", staff.as_str()), ("page", "/admin/users")];
+        app.form(As::Administrator, "/-/users/sign-out", "text/html", &fields).await.expect(303);
+        assert_eq!(app.with_cookie(&here, "/orders", None).await.status, 303);
+        let (one, two) = (app.signed_in("staff@kontor.example").await, app.signed_in("staff@kontor.example").await);
+        app.json(As::Administrator, "POST", &format!("/api/users/{staff}/sign-out/"), json!({})).await.expect(200);
+        for session in [one, two] {
+            assert_eq!(app.with_cookie(&session, "/orders", None).await.status, 303);
+        }
+        assert_eq!(app.page(As::Administrator, "/orders").await.status, 200, "nobody else is signed out");
     }
 
     async fn a_session_never_keeps_the_id_it_had_before_signing_in(app) {
@@ -354,6 +365,7 @@ fn nobody_is_locked_out_by_tries_from_elsewhere() {
         let from = async |address: &str, password: &str| {
             let body = format!("email=staff%40kontor.example&password={}&next=", password.replace(' ', "+"));
             let request = axum::http::Request::post("/-/sign-in").header("x-forwarded-for", address);
+            let request = request.header("sec-fetch-site", "same-origin");
             let request =
                 request.header("content-type", "application/x-www-form-urlencoded").header("accept", "text/html");
             app.send(request.body(body.into()).unwrap()).await.status.as_u16()

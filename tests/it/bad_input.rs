@@ -144,13 +144,13 @@ both! {
             app.form(As::Staff, "/-/customers/update", "application/json", &fields).await.expect(400);
         }
         let body = vec![b'x'; 1_100_000];
-        let mut request = axum::http::Request::post("/-/customers/create").header("cookie", app.cookie(As::Staff).unwrap());
+        let mut request = axum::http::Request::post("/-/customers/create").header("sec-fetch-site", "same-origin").header("cookie", app.cookie(As::Staff).unwrap());
         request = request.header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(app.send(request.body(Body::from(body)).unwrap()).await.status, 413);
-        let mut request = axum::http::Request::post("/-/customers/create").header("cookie", app.cookie(As::Staff).unwrap());
+        let mut request = axum::http::Request::post("/-/customers/create").header("sec-fetch-site", "same-origin").header("cookie", app.cookie(As::Staff).unwrap());
         request = request.header("content-type", "application/json");
         assert_eq!(app.send(request.body(Body::from("{}")).unwrap()).await.status, 415);
-        let mut request = axum::http::Request::post("/-/customers/create").header("cookie", app.cookie(As::Staff).unwrap());
+        let mut request = axum::http::Request::post("/-/customers/create").header("sec-fetch-site", "same-origin").header("cookie", app.cookie(As::Staff).unwrap());
         request = request.header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(app.send(request.body(Body::from("once=1&form%5Bname%5D=%ff%fe")).unwrap()).await.status, 400);
         assert_eq!(app.rows("customers").await, 1);

@@ -380,6 +380,7 @@ async fn upload(app: &TestApp, who: As, files: &[(&str, &str, &[u8])]) -> Answer
     }
     body.extend_from_slice(b"--xyz--\r\n");
     let mut request = Request::post("/-/import/upload")
+        .header("sec-fetch-site", "same-origin")
         .header("host", "kontor.example")
         .header("accept", "text/html")
         .header("content-type", "multipart/form-data; boundary=xyz");

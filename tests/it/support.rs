@@ -238,7 +238,10 @@ async fn sign_in(router: &Router, email: &str) -> String {
 }
 
 fn form_request(path: &str, _: &str) -> axum::http::request::Builder {
-    Request::post(path).header("host", "kontor.example").header("content-type", "application/x-www-form-urlencoded")
+    Request::post(path)
+        .header("host", "kontor.example")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "application/x-www-form-urlencoded")
 }
 
 /// What a test says comes last; a blank leaves a setting unsaid.

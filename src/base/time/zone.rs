@@ -27,21 +27,47 @@ impl Zone {
         self.offsets.get(next.saturating_sub(1)).map_or(0, |(_, minutes)| *minutes)
     }
 
-    /// A moment as people in this zone read it: `24 Nov 2026, 15:02`.
-    pub fn shown(&self, at: &Moment) -> String {
+    /// A moment as people in this zone read it, and how far they are ahead of UTC: `24 Nov 2026, 15:02 UTC+1`.
+    pub fn said(&self, at: &Moment) -> String {
         let Some(seconds) = at.seconds() else { return String::new() };
-        let local = seconds + i64::from(self.ahead(seconds)) * 60;
-        let (year, number, day) = civil(local.div_euclid(86_400));
-        let minutes = local.rem_euclid(86_400) / 60;
+        let Local { day: (year, number, day), minutes, ahead } = self.local(seconds);
         let month = month(u32::try_from(number).unwrap_or_default());
-        format!("{day} {month} {year}, {:02}:{:02}", minutes / 60, minutes % 60)
+        format!("{day} {month} {year}, {:02}:{:02} {}", minutes / 60, minutes % 60, offset(ahead))
+    }
+
+    /// The same for a narrow column, below a heading that names the zone: `2026-11-24 15:02`.
+    pub fn short(&self, at: &Moment) -> String {
+        let Some(seconds) = at.seconds() else { return String::new() };
+        let Local { day: (year, month, day), minutes, .. } = self.local(seconds);
+        format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", minutes / 60, minutes % 60)
+    }
+
+    fn local(&self, seconds: i64) -> Local {
+        let ahead = self.ahead(seconds);
+        let local = seconds + i64::from(ahead) * 60;
+        Local { day: civil(local.div_euclid(86_400)), minutes: local.rem_euclid(86_400) / 60, ahead }
     }
 }
 
-impl Zone {
-    /// A moment as people read it, with `UTC` where they chose no zone.
-    pub fn said(&self, at: &Moment) -> String {
-        if self.offsets.is_empty() { format!("{} UTC", self.shown(at)) } else { self.shown(at) }
+/// What a calendar and a clock in a zone say.
+struct Local {
+    /// Year, month, day.
+    day: (i64, i64, i64),
+    /// Since midnight.
+    minutes: i64,
+    /// Minutes ahead of UTC.
+    ahead: i32,
+}
+
+/// How far a clock is ahead of UTC: `UTC`, `UTC+1`, `UTC−3:30`.
+fn offset(ahead: i32) -> String {
+    if ahead == 0 {
+        return "UTC".into();
+    }
+    let sign = if ahead < 0 { '−' } else { '+' };
+    match (ahead.abs() / 60, ahead.abs() % 60) {
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
     }
 }
 
