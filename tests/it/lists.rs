@@ -84,7 +84,8 @@ both! {
 
     async fn a_page_and_a_detail_cost_the_same_statements_however_many_rows(app) {
         // By session, as the use of a token is noted beside the request and would be counted too.
-        let headers = [("cookie", app.cookie(As::Staff).unwrap()), ("content-type", "application/json")];
+        let headers =
+            [("cookie", app.cookie(As::Staff).unwrap()), ("content-type", "application/json"), ("sec-fetch-site", "same-origin")];
         let cost = async |path: &str, page: bool| {
             let before = app.state.database.statements();
             if page {
