@@ -1,12 +1,13 @@
 //! Speed, memory and size of the release, against the budgets: `make bench`.
 //!
-//! A company with many orders is loaded, the release serves it, and one client after the other asks for the same thing over
-//! kept connections; first on SQLite, then on the PostgreSQL of `TEST_DATABASE_URL`. What is measured is printed, kept in
-//! `target/bench.json`, and held against what was kept there before. Any answer that is no success fails the bench, and so
-//! does an order that got lost.
+//! Companies with few and with many orders are loaded, the release serves them, and one client after the other asks for the same
+//! thing over kept connections; first on SQLite, then on the PostgreSQL of `TEST_DATABASE_URL`. Beside it the floor is asked:
+//! the same rows by plain SQL in the same process. What is measured is printed, kept in `target/bench.json`, and held against
+//! what was kept there before. Any answer that is no success fails the bench, and so does an order that got lost.
 //!
-//! `BENCH_SECONDS` (5) is how long each workload runs, `BENCH_ORDERS` (100,000) how many orders the company has, and
-//! `KONTOR_PROGRAM` the release, where it is not in the target folder.
+//! `BENCH_SECONDS` (5) is how long each workload runs, `BENCH_ORDERS` (10000,1000000) how many orders the companies have,
+//! `BENCH_SOAK_SECONDS` (0) how long it is watched whether memory stays as it is, and `KONTOR_PROGRAM` the release, where it is
+//! not in the target folder.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,6 +28,8 @@ use tokio::task::JoinSet;
 
 #[path = "desk/api.rs"]
 mod api;
+#[path = "desk/floor.rs"]
+mod floor;
 
 /// What went wrong, in words.
 type Outcome<T> = Result<T, String>;
@@ -43,6 +46,12 @@ const CREATED: usize = 2_000;
 /// How many orders are imported, and how many lines each has.
 const IMPORTED: (usize, usize) = (20_000, 5);
 
+/// How much longer than half of the requests the slowest hundredth may take.
+const TAIL: f64 = 5.0;
+
+/// How much longer a request may take among the most orders than among the fewest.
+const GROWN: f64 = 150.0;
+
 /// How much worse than before is worth a word.
 const WORSE: f64 = 1.10;
 
@@ -55,14 +64,13 @@ struct Bench {
     site: PathBuf,
     kept: PathBuf,
     seconds: u64,
-    orders: u64,
+    soak: u64,
+    orders: Vec<u64>,
 }
 
 /// All that was measured.
 #[derive(Default, Serialize, Deserialize)]
 struct Report {
-    /// How many orders the company had: only reports of the same company compare.
-    orders: u64,
     rows: Vec<Row>,
     facts: Vec<Fact>,
 }
@@ -70,6 +78,7 @@ struct Report {
 /// How one workload went on one database.
 #[derive(Serialize, Deserialize)]
 struct Row {
+    /// The database, and how many orders the company had.
     database: String,
     name: String,
     per_second: f64,
@@ -143,24 +152,25 @@ fn failed(why: &str) -> ExitCode {
 async fn run() -> Outcome<()> {
     let bench = Bench::from_environment()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    say(&format!(
-        "Kontor with {} orders, {CONNECTIONS} connections, {} s each, on {cores} cores",
-        thousands(bench.orders as f64),
-        bench.seconds
-    ));
-    let folder = tempfile::tempdir().map_err(wrong("no temporary folder"))?;
-    let mut report = Report { orders: bench.orders, ..Report::default() };
-    let file = folder.path().join("bench.db");
-    bench.on("SQLite", &format!("sqlite:{}", file.display()), folder.path(), &mut report).await?;
-    match std::env::var("TEST_DATABASE_URL") {
-        Ok(admin) => {
-            let own = Own::create(&admin).await?;
-            let measured = bench.on("PostgreSQL", &own.url, folder.path(), &mut report).await;
-            own.drop().await?;
-            measured?;
-        }
-        Err(_) => say("\nNOT MEASURED on PostgreSQL: TEST_DATABASE_URL is not set (see scripts/with-postgres)"),
+    say(&format!("Kontor, {CONNECTIONS} connections, {} s each, on {cores} cores", bench.seconds));
+    let mut report = Report::default();
+    for orders in &bench.orders {
+        let folder = tempfile::tempdir().map_err(wrong("no temporary folder"))?;
+        let file = folder.path().join("bench.db");
+        bench.on("SQLite", *orders, &format!("sqlite:{}", file.display()), folder.path(), &mut report).await?;
     }
+    for orders in &bench.orders {
+        let Ok(admin) = std::env::var("TEST_DATABASE_URL") else {
+            say("\nNOT MEASURED on PostgreSQL: TEST_DATABASE_URL is not set (see scripts/with-postgres)");
+            break;
+        };
+        let folder = tempfile::tempdir().map_err(wrong("no temporary folder"))?;
+        let own = Own::create(&admin).await?;
+        let measured = bench.on("PostgreSQL", *orders, &own.url, folder.path(), &mut report).await;
+        own.drop().await?;
+        measured?;
+    }
+    report.grown();
     bench.weigh(&mut report)?;
     bench.keep(&report)
 }
@@ -180,18 +190,24 @@ impl Bench {
             site: root.join("target/site"),
             kept: root.join("target/bench.json"),
             seconds: number("BENCH_SECONDS", 5)?,
-            orders: number("BENCH_ORDERS", 100_000)?,
+            soak: number("BENCH_SOAK_SECONDS", 0)?,
+            orders: std::env::var("BENCH_ORDERS")
+                .unwrap_or_else(|_| "10000,1000000".into())
+                .split(',')
+                .map(|orders| orders.trim().parse().map_err(|_| format!("BENCH_ORDERS: {orders} is no whole number")))
+                .collect::<Outcome<_>>()?,
         })
     }
 
     /// Everything that is measured on one database.
-    async fn on(&self, name: &str, url: &str, folder: &Path, report: &mut Report) -> Outcome<()> {
+    async fn on(&self, name: &str, orders: u64, url: &str, folder: &Path, report: &mut Report) -> Outcome<()> {
+        let name = format!("{name}, {} orders", thousands(orders as f64));
         say(&format!("\n{name}"));
-        let desk = Desk { bench: self, database: name, url, folder };
+        let desk = Desk { bench: self, database: &name, url, folder };
         desk.run(&["user", "create", EMAIL, "--name", "Bench", "--role", "staff", "--password-stdin"], PASSWORD)?;
         let began = Instant::now();
-        desk.run(&["demo", "--orders", &self.orders.to_string()], "")?;
-        let speed = self.orders as f64 / began.elapsed().as_secs_f64();
+        desk.run(&["demo", "--orders", &orders.to_string()], "")?;
+        let speed = orders as f64 / began.elapsed().as_secs_f64();
         report.note(desk.fact("demo", speed, "orders/s", None));
         let token = desk.run(&["token", "create", "--user", EMAIL, "--name", "bench"], "")?;
 
@@ -214,8 +230,13 @@ impl Bench {
         for writers in [1, 8, 32] {
             rows.push(desk.write(&server, &asker, &asker.writes(writers, &goods), writers).await?);
         }
+        rows.push(desk.place(&server, &asker, &goods).await?);
+        rows.push(desk.measure(&server, &asker.mixed(short, &goods), CONNECTIONS, Until::Passed(self.period())).await?);
+        let floor = desk.ask_floor(&server, &asker, [short, long], &goods, &mut rows).await?;
         memory.push(desk.fact("memory after everything", server.memory()?, "MB", Some(Budget::AtMost(100.0))));
         let mut facts = desk.ask_api(&server, &asker, &goods, &mut rows).await?;
+        facts.extend(floor);
+        facts.extend(desk.soak(&server, &asker, short, &goods).await?);
         server.stop()?;
         facts.extend(desk.export(&asker).await?);
 
@@ -276,7 +297,7 @@ impl Bench {
     /// Says what got worse since the last time, and keeps this time for the next.
     fn keep(&self, report: &Report) -> Outcome<()> {
         let before = fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<Report>(&text).ok());
-        if let Some(before) = before.filter(|before| before.orders == report.orders) {
+        if let Some(before) = before {
             let worse = report.worse_than(&before);
             let found =
                 if worse.is_empty() { "\nNothing got more than 10 % worse." } else { "\nMore than 10 % worse:" };
@@ -364,7 +385,7 @@ impl Desk<'_> {
         let file = File::create(&log_file).map_err(wrong("cannot write the server's log"))?;
         let began = Instant::now();
         let child = self
-            .command(&["serve", "--addr", &address])
+            .command(&["serve", "--addr", &address, "--bench-floor"])
             .env("KONTOR_LOG", log)
             .stdout(Stdio::null())
             .stderr(file)
@@ -606,6 +627,8 @@ impl Asker {
             Workload::one("customer, API", call("/api/customers/3/"), None),
             Workload::one("orders, list page", page("/orders"), list),
             Workload::one("orders, API list", call("/api/orders/"), list),
+            Workload::one("orders, API list with items", call("/api/orders/?expand=items"), None),
+            Workload::one("orders, tab with its counts", page("/orders?status=placed"), list),
             Workload::one("order of 10 lines, page", page(&format!("/orders/{short}")), None),
             Workload::one("order of 10 lines, API", call(&format!("/api/orders/{short}/")), None),
             Workload::one("order of 1,000 lines, page", page(&format!("/orders/{long}")), None),
@@ -618,7 +641,7 @@ impl Asker {
             Workload {
                 name: "customers, search",
                 requests: SEARCHED.iter().map(|text| page(&format!("/customers?search={text}"))).collect(),
-                budget: list,
+                budget: Some(5),
             },
         ]
     }
@@ -676,7 +699,9 @@ impl Asker {
     async fn counts(&self, server: &Server) -> Outcome<[i64; 2]> {
         let mut connection = Connection::open(&server.address).await.map_err(wrong("no connection"))?;
         let mut counts = [0; 2];
-        for (count, path) in counts.iter_mut().zip(["/api/orders/?page_size=1", "/api/order-items/?page_size=1"]) {
+        for (count, path) in
+            counts.iter_mut().zip(["/api/orders/?page_size=1&count=exact", "/api/order-items/?page_size=1&count=exact"])
+        {
             *count = connection.json(&self.call(path)).await?["count"].as_i64().ok_or("a list has no count")?;
         }
         Ok(counts)
@@ -836,10 +861,13 @@ impl Report {
             ));
         }
         let statements = row.statements.map_or_else(|| "–".into(), |count| count.to_string());
-        let budget = row.budget.map_or_else(String::new, |budget| {
+        let mut budget = row.budget.map_or_else(String::new, |budget| {
             let verdict = if row.statements.is_some_and(|count| count > budget) { "  OVER" } else { "" };
             format!("   budget {budget}{verdict}")
         });
+        if row.p99 > TAIL * row.p50 {
+            let _ = write!(budget, "   p99 over {TAIL} × p50");
+        }
         let (speed, name) = (thousands(row.per_second), &row.name);
         say(&format!(
             "  {name:<28} {speed:>10} {:>9.2} {:>9.2} {:>8.2}   {statements}{budget}",
@@ -851,6 +879,30 @@ impl Report {
     fn note(&mut self, fact: Fact) {
         say(&fact.line());
         self.facts.push(fact);
+    }
+
+    /// How much longer each request takes in the largest company than in the smallest.
+    fn grown(&mut self) {
+        let mut facts = Vec::new();
+        for row in &self.rows {
+            let database = row.database.split(',').next().unwrap_or_default();
+            let same = |other: &&Row| other.database.starts_with(database) && other.name == row.name;
+            let small = self.rows.iter().find(same).filter(|small| small.database != row.database);
+            if let Some(small) = small {
+                let value = 100.0 * row.p50 / small.p50.max(f64::EPSILON);
+                let budget = Some(Budget::AtMost(GROWN));
+                let (database, name) = (format!("{}, grown", row.database), row.name.clone());
+                facts.push(Fact { database, name, value, unit: "% of the smallest's p50".into(), budget });
+            }
+        }
+        let mut last = String::new();
+        for fact in facts {
+            if fact.database != last {
+                say(&format!("\n{}", fact.database));
+                last.clone_from(&fact.database);
+            }
+            self.note(fact);
+        }
     }
 
     /// What is more than a tenth worse than it was, each in a line.

@@ -244,13 +244,26 @@ pub async fn serve(
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
+    serve_beside(Router::new(), state, listener, stop).await
+}
+
+/// The same, beside other routes, which go through nothing of the house.
+///
+/// # Errors
+/// Those of [`serve`].
+pub async fn serve_beside(
+    others: Router,
+    state: AppState,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
     let following = tokio::spawn(live::follow(state.clone()));
     let sealing = tokio::spawn(seal(state.database.clone()));
     let tallying = tokio::spawn(add_up(state.database.clone()));
-    let app = router(&state)?.into_make_service_with_connect_info::<SocketAddr>();
+    let app = others.merge(router(&state)?).into_make_service_with_connect_info::<SocketAddr>();
     let patience = state.settings.shutdown_timeout;
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         stop.await;

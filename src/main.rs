@@ -18,6 +18,7 @@ use kontor::base::time::zone::Zone;
 use kontor::base::{Error, Result};
 use kontor::history::chain;
 use kontor::server::database::Database;
+use kontor::server::floor;
 use kontor::server::live;
 use kontor::server::progress;
 use kontor::server::record::Add;
@@ -75,6 +76,9 @@ enum Command {
         /// Load a demo company into an empty database
         #[arg(long)]
         demo: bool,
+        /// Mount what benchmarks compare with, open to everybody on this machine
+        #[arg(long, hide = true)]
+        bench_floor: bool,
     },
     /// Look after the schema of the database
     #[command(subcommand)]
@@ -244,7 +248,7 @@ async fn run(cli: Cli) -> Result<()> {
         Settings::load(&flags, cli.global.config.as_deref()).map_err(|error| Error::invalid(error.to_string()))?;
     start_log(&settings.log);
     match cli.command {
-        Command::Serve { no_migrate, demo, .. } => serve(settings, !no_migrate, demo).await,
+        Command::Serve { no_migrate, demo, bench_floor, .. } => serve(settings, !no_migrate, demo, bench_floor).await,
         Command::Healthcheck { .. } => healthcheck(&settings).await,
         Command::Openapi => print_json(&house::api().document()),
         Command::Settings => print(&Settings::documented()),
@@ -301,7 +305,10 @@ async fn ready(settings: &Settings) -> Result<Database> {
     Ok(database)
 }
 
-async fn serve(settings: Settings, migrate: bool, with_demo: bool) -> Result<()> {
+async fn serve(settings: Settings, migrate: bool, with_demo: bool, with_floor: bool) -> Result<()> {
+    if with_floor && !settings.addr.ip().is_loopback() {
+        return Err(Error::invalid("--bench-floor is for an address of this machine alone, such as 127.0.0.1:3000"));
+    }
     let database = if migrate { ready(&settings).await? } else { connect(&settings).await? };
     let listener = tokio::net::TcpListener::bind(settings.addr)
         .await
@@ -319,10 +326,11 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool) -> Result<()>
             demo::load(&database).await?;
         }
     }
+    let others = if with_floor { floor::routes(database.clone()) } else { axum::Router::new() };
     let state = house::state(settings, database);
     let stop = stop()?;
     tracing::info!(address = %format!("http://{at}"), "serving");
-    house::serve(state, listener, stop).await
+    house::serve_beside(others, state, listener, stop).await
 }
 
 /// Comes with Ctrl-C, or with SIGTERM as containers and service managers send it; counts from the moment of the call.

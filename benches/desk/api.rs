@@ -43,7 +43,7 @@ impl Desk<'_> {
             let server = self.serve("warn").await?;
             let asker = Asker { host: server.address.clone(), ..asker.clone() };
             let mut connection = Connection::open(&server.address).await.map_err(wrong("no connection"))?;
-            let count = connection.json(&asker.call("/api/orders/?page_size=200")).await?["count"].as_f64();
+            let count = connection.json(&asker.call("/api/orders/?page_size=200&count=exact")).await?["count"].as_f64();
             let (before, began) = (server.memory()?, Instant::now());
             let request = asker.call(&format!("/api/orders/?format={format}"));
             let reading = tokio::spawn(async move { connection.lines(&request).await });

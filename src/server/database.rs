@@ -167,6 +167,11 @@ impl Database {
         &self.reader
     }
 
+    /// Where writes go.
+    pub(super) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
     /// Opens the transaction of a command. On SQLite writers queue here instead of failing halfway.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ pub mod database;
 pub mod docs;
 pub mod export;
 pub mod feed;
+pub mod floor;
 pub mod idempotency;
 pub mod kinds;
 pub mod limits;
