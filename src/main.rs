@@ -292,7 +292,7 @@ fn start_log(filter: &str) {
 }
 
 async fn connect(settings: &Settings) -> Result<Database> {
-    Database::connect(&settings.database_url)
+    Database::connect_with(&settings.database_url, settings.durability)
         .await
         .map(|database| database.knowing(&house::REFERENCES, &settings.currency).granting(house::catalogue()))
         .map_err(|error| Error::internal(format!("cannot open the database: {error}")))

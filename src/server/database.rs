@@ -48,6 +48,27 @@ pub struct Connections {
     pub idle: usize,
 }
 
+/// What a commit on SQLite waits for. PostgreSQL has a setting of its own for it, `synchronous_commit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// That it is on the disk: a power cut takes nothing back that anybody was told.
+    #[default]
+    Full,
+    /// Nothing: a power cut may take the latest commits back, each as a whole. The end of the program takes none.
+    Normal,
+}
+
+impl Durability {
+    /// `full` or `normal`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "full" => Some(Self::Full),
+            "normal" => Some(Self::Normal),
+            _ => None,
+        }
+    }
+}
+
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Database {
@@ -80,8 +101,16 @@ impl Database {
     /// # Errors
     /// When the address is of neither kind or nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, DbErr> {
+        Self::connect_with(url, Durability::default()).await
+    }
+
+    /// The same, with commits that wait for less.
+    ///
+    /// # Errors
+    /// Those of [`Database::connect`].
+    pub async fn connect_with(url: &str, durability: Durability) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            Self::sqlite(url).await
+            Self::sqlite(url, durability).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = counted(options(url, 10)).await?;
             Ok(Self::of(pool.0.clone(), pool.0, pool.1))
@@ -90,18 +119,21 @@ impl Database {
         }
     }
 
-    async fn sqlite(url: &str) -> Result<Self, DbErr> {
+    async fn sqlite(url: &str, durability: Durability) -> Result<Self, DbErr> {
         let file = SqliteConnectOptions::from_str(url).map_err(|e| DbErr::Custom(e.to_string()))?;
         if let Some(folder) = file.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
                 .map_err(|e| DbErr::Custom(format!("cannot make the folder {}: {e}", folder.display())))?;
         }
-        let tuned = |options: SqliteConnectOptions| {
+        let tuned = move |options: SqliteConnectOptions| {
             options
                 .create_if_missing(true)
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
+                .synchronous(match durability {
+                    Durability::Full => SqliteSynchronous::Full,
+                    Durability::Normal => SqliteSynchronous::Normal,
+                })
                 .busy_timeout(PATIENCE)
                 .analysis_limit(Some(1_000))
                 .pragma("temp_store", "memory")

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::base::form::nearest;
 use crate::base::json::MAX_DEPTH;
+use crate::server::database::Durability;
 
 /// A setting as it can be said.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +29,18 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 pub const AT_RUN_TIME: [&str; 5] = ["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 19] = [
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
         "sqlite:data/kontor.db",
         "The database: `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/NAME`.",
+    ),
+    setting(
+        "synchronous",
+        "full",
+        "How SQLite commits: full has it on the disk before anybody is told; normal is faster, and a power cut may take the latest \
+         commits back, whole ones only.",
     ),
     setting("site_dir", "", "The browser bundle; blank looks beside the program and in target/site."),
     setting(
@@ -77,6 +84,7 @@ pub const DATABASE: &str = "the settings page";
 pub struct Settings {
     pub addr: SocketAddr,
     pub database_url: String,
+    pub durability: Durability,
     pub site_dir: PathBuf,
     /// Without a slash at its end; absent when taken from each request.
     pub public_url: Option<String>,
@@ -206,6 +214,7 @@ impl Settings {
         Ok(Self {
             addr: said.read("addr", |text| text.parse().ok(), "an address and port such as 127.0.0.1:3000")?,
             database_url: said.read("database_url", database, "sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")?,
+            durability: said.read("synchronous", Durability::named, "full or normal")?,
             site_dir: said.read("site_dir", optional, "a folder")?.map_or_else(site_dir, PathBuf::from),
             secure_cookies: said.read("secure_cookies", secure, "true, false or auto")?,
             public_url,

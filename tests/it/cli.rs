@@ -110,6 +110,14 @@ fn a_wrong_setting_is_named_with_where_it_came_from() {
     assert!(error.contains("--addr") && error.contains("nowhere"), "{error}");
     let error = refused(kontor("sqlite:x", &["--config", "missing.toml", "user", "list"], ""));
     assert!(error.contains("missing.toml"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kontor.toml");
+    std::fs::write(&file, "synchronous = \"off\"\n").unwrap();
+    let error = refused(kontor("sqlite:x", &["--config", file.to_str().unwrap(), "user", "list"], ""));
+    assert!(
+        error.contains("kontor.toml") && error.contains("synchronous") && error.contains("full or normal"),
+        "{error}"
+    );
     let error = refused(kontor("postgres://nobody@127.0.0.1:1/x", &["migrate", "status"], ""));
     assert!(error.contains("cannot open the database"), "{error}");
 }

@@ -80,3 +80,25 @@ fn files_with_a_hash_in_their_name_are_kept_for_a_year_and_sent_compressed() {
         assert!(page.body.contains("/pkg/kontor.abc.js") && page.body.contains("/pkg/kontor.abc.css"));
     });
 }
+
+#[test]
+fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_up() {
+    use kontor::server::database::{Database, Durability};
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    crate::support::block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("kontor.db").display());
+        for (name, pragma) in [("full", 2_i64), ("normal", 1)] {
+            let database = Database::connect_with(&url, Durability::named(name).unwrap()).await.unwrap();
+            let transaction = database.write().await.unwrap();
+            let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous");
+            let row = transaction.query_one_raw(asked).await.unwrap().unwrap();
+            assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), pragma, "{name}");
+            transaction.commit().await.unwrap();
+            database.close().await;
+        }
+        assert_eq!(Durability::default(), Durability::Full);
+        assert_eq!(Durability::named("off"), None);
+    });
+}
