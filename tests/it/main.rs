@@ -18,6 +18,7 @@ mod chain;
 mod cli;
 mod constraints;
 mod contract;
+mod crash;
 mod demo;
 mod documents;
 mod doors;
