@@ -1,7 +1,7 @@
 //! The table of roles: named sets of permissions.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
 use serde_json::{Map, json};
 
 use super::EVERYTHING;
@@ -90,10 +90,24 @@ impl Resource for Entity {
     }
 
     /// A blank code keeps the stored one, or is made from the name.
-    async fn complete(_: &DatabaseTransaction, stored: Option<&Role>, input: &mut RoleInput) -> Result<()> {
+    async fn complete(transaction: &DatabaseTransaction, stored: Option<&Role>, input: &mut RoleInput) -> Result<()> {
         let before = stored.and_then(|stored| stored.data.code.clone());
-        let code = input.code.get_or_insert_with(|| before.clone().unwrap_or_else(|| code_from(&input.name)));
-        if before.is_some_and(|before| before != *code) {
+        if input.code.is_none() {
+            let made = match &before {
+                Some(before) => before.clone(),
+                None => match code_from(&input.name) {
+                    // A name without a Latin letter or a digit has no code to be made from.
+                    code if code.is_empty() => {
+                        let last = Entity::find().order_by_desc(Column::Id).one(transaction).await?;
+                        format!("role-{}", last.map_or(1, |last| last.id + 1))
+                    }
+                    code => code,
+                },
+            };
+            input.code = Some(made);
+        }
+        let code = input.code.as_deref().unwrap_or_default();
+        if before.is_some_and(|before| before != code) {
             return Err(Error::field("code", "The code of a role stays as it is, as scripts refer to it."));
         }
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -131,8 +145,11 @@ impl Resource for Entity {
 
     fn described() -> Described {
         let permissions = words("Permissions", "What it permits, such as `customers.view`; `*` is everything.");
-        let permissions = Map::from_iter([("permissions".to_owned(), permissions)]);
-        Described { read: permissions.clone(), written: permissions, ..Described::default() }
+        let code = json!({ "type": ["string", "null"], "title": "Code", "maxLength": 60, "pattern": "^[a-z0-9-]+$",
+            "description": "Blank makes one from the name. It stays as it is." });
+        let read = Map::from_iter([("permissions".to_owned(), permissions)]);
+        let written = read.clone().into_iter().chain([("code".to_owned(), code)]).collect();
+        Described { read, written, ..Described::default() }
     }
 }
 

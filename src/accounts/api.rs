@@ -172,7 +172,7 @@ pub fn paths() -> Vec<(String, Value)> {
         ("browser", maybe(&text)),
         ("is_current", json!({ "type": "boolean" })),
     ]);
-    let of_user = json!([{ "name": "user", "in": "query", "schema": { "type": "integer", "minimum": 1 },
+    let of_user = json!([{ "name": "user", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": i64::MAX },
                            "description": "Only those of this person." }]);
     let id = |schema: &Value| json!([{ "name": "id", "in": "path", "required": true, "schema": schema }]);
     let gone = || json!({ "204": { "description": "Ended." } });

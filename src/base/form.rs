@@ -418,7 +418,7 @@ fn line(text: &str, max: usize) -> std::result::Result<Value, String> {
     if text.chars().any(char::is_control) {
         return Err("Use one line without control characters.".into());
     }
-    limited(text.trim(), max)
+    limited(text, max)
 }
 
 fn lines(text: &str, max: usize) -> std::result::Result<Value, String> {
@@ -426,14 +426,15 @@ fn lines(text: &str, max: usize) -> std::result::Result<Value, String> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
         return Err("Use no control characters.".into());
     }
-    limited(text.trim(), max)
+    limited(&text, max)
 }
 
+/// The text without blanks around it, which count all the same, as they do in the description.
 fn limited(text: &str, max: usize) -> std::result::Result<Value, String> {
     match text.chars().count() {
-        0 => Ok(Value::Null),
         length if length > max => Err(format!("Use at most {max} characters (these are {length}).")),
-        _ => Ok(text.into()),
+        _ if text.trim().is_empty() => Ok(Value::Null),
+        _ => Ok(text.trim().into()),
     }
 }
 

@@ -51,6 +51,10 @@ both! {
         let post = async |path: &str, body: Value| app.json(As::Administrator, "POST", path, body).await;
         let refused = post("/api/roles/", json!({ "name": "x", "permissions": ["orders.shp"] })).await.expect(400);
         assert_eq!(refused.at("permissions"), "There is no permission orders.shp. Did you mean orders.ship?");
+        for name in ["Ærlig", "夜勤", "日勤"] {
+            post("/api/roles/", json!({ "name": name, "permissions": [] })).await.expect(201);
+        }
+        assert!(!post("/api/roles/", json!({ "name": "y", "code": "Ä" })).await.expect(400).at("code").is_empty());
         post("/api/roles/", json!({ "name": "x", "permissions": ["a b"] })).await.expect(400);
         post("/api/roles/", json!({ "name": "x", "permissions": "*" })).await.expect(400);
         assert!(post("/api/roles/", json!({ "name": "Ünï", "code": "Ünï" })).await.expect(400).at("code").contains("small letters"));
