@@ -21,6 +21,7 @@ use super::people::{SessionLine, split};
 use super::token::digest;
 use super::user::{self, Person};
 use super::{grants, role, second_factor};
+use crate::base::error::Code;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
@@ -284,8 +285,16 @@ pub async fn sweep(database: &Database) -> Result<u64> {
     Ok(swept.rows_affected)
 }
 
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::internal(format!("session: {error}"))
+fn failed(error: tower_sessions::session::Error) -> Error {
+    let internal = format!("session: {error}");
+    match error {
+        tower_sessions::session::Error::Store(session_store::Error::Backend(text)) if text.starts_with(AWAY) => Error {
+            retry_after: Some(2),
+            internal: Some(internal.into()),
+            ..Error::new(Code::Unavailable, "The database does not answer. Try again in a moment.")
+        },
+        _ => Error::internal(internal),
+    }
 }
 
 /// The store behind the layer.
@@ -310,8 +319,13 @@ struct Row {
     confirmed_at: Option<Timestamp>,
 }
 
-fn backend(error: impl std::fmt::Display) -> session_store::Error {
-    session_store::Error::Backend(error.to_string())
+/// Begins what a store that does not answer says of itself, as its errors are but texts.
+const AWAY: &str = "away: ";
+
+fn backend(error: impl Into<Error>) -> session_store::Error {
+    let error = error.into();
+    let away = if error.code == Code::Unavailable { AWAY } else { "" };
+    session_store::Error::Backend(format!("{away}{}", error.internal.as_deref().unwrap_or(&error.detail)))
 }
 
 fn columns(record: &Record) -> session_store::Result<ActiveModel> {
@@ -393,7 +407,8 @@ impl SessionStore for Store {
                 tokio::spawn(note_use(self.database.clone(), id_in_database));
             }
         }
-        let expiry_date = OffsetDateTime::from_unix_timestamp(first.expires_at.timestamp()).map_err(backend)?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(first.expires_at.timestamp())
+            .map_err(|e| session_store::Error::Decode(e.to_string()))?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 

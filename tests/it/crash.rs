@@ -38,13 +38,21 @@ struct Asked {
 /// Everything that was asked for, by the key it was asked with, which is also the customer's reference of the order.
 type Book = Arc<Mutex<BTreeMap<String, Asked>>>;
 
-struct Server {
+/// A running `kontor serve`; ends with its owner.
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Server {
-    fn start(url: &str) -> Self {
+    pub fn start(url: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kontor"))
             .args(["serve", "--addr", "127.0.0.1:0"])
             .current_dir(std::env::temp_dir())
@@ -62,19 +70,24 @@ impl Server {
         Self { child, address: address.trim_start_matches("http://").to_owned() }
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        drop(self);
     }
 }
 
 /// Posts JSON; nothing when the server went away before it answered.
-fn post(address: &str, token: &str, path: &str, key: Option<&str>, body: &Value) -> Option<(u16, Value)> {
-    let body = body.to_string();
+pub fn post(address: &str, token: &str, path: &str, key: Option<&str>, body: &Value) -> Option<(u16, Value)> {
     let key = key.map_or_else(String::new, |key| format!("idempotency-key: {key}\r\n"));
+    let headers = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n{key}");
+    let (status, _, body) = ask(address, "POST", path, &headers, &body.to_string())?;
+    // An answer that was cut off is none.
+    Some((status, serde_json::from_str(&body).ok()?))
+}
+
+/// Asks for anything: the status, the head and the body of the answer.
+pub fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String, String)> {
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{key}\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
     let mut stream = TcpStream::connect(address).ok()?;
@@ -84,8 +97,7 @@ fn post(address: &str, token: &str, path: &str, key: Option<&str>, body: &Value)
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    // An answer that was cut off is none.
-    Some((status, serde_json::from_str(body).ok()?))
+    Some((status, head.to_owned(), body.to_owned()))
 }
 
 /// Orders, and places some of them, until the server is gone.

@@ -38,6 +38,7 @@ mod order_items;
 mod order_lists;
 mod orders;
 mod other_sites;
+mod outage;
 mod past;
 mod repetition;
 mod rest;

@@ -26,9 +26,43 @@ impl From<DbErr> for Error {
                 internal: Some(error.to_string().into()),
                 ..Error::new(Code::Unavailable, "The database is busy. Nothing was saved; try again in a moment.")
             },
+            None if is_away(&error) => Error {
+                retry_after: Some(2),
+                internal: Some(error.to_string().into()),
+                ..Error::new(Code::Unavailable, "The database does not answer. Try again in a moment.")
+            },
             None => Error::internal(format!("database: {error}")),
         }
     }
+}
+
+/// Whether the database could not be reached, or went away while it worked: PostgreSQL that stops, starts or was killed, or the
+/// way to it. Nobody knows of a transaction whose commit was under way whether it was carried out.
+fn is_away(error: &DbErr) -> bool {
+    use sea_orm::sqlx::Error as Driver;
+
+    let broken = |error: &Driver| {
+        matches!(
+            error,
+            Driver::Io(_)
+                | Driver::Tls(_)
+                | Driver::Protocol(_)
+                | Driver::PoolTimedOut
+                | Driver::PoolClosed
+                | Driver::WorkerCrashed
+        )
+    };
+    let driver = match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
+        DbErr::Conn(_) => return true,
+        _ => return false,
+    };
+    let code = driver.as_database_error().and_then(|error| error.code());
+    // Connection exceptions, too many of them, and PostgreSQL stopping, crashing or starting.
+    let stopping = |code: &str| code.starts_with("08") || matches!(code, "53300" | "57P01" | "57P02" | "57P03");
+    broken(driver) || code.as_deref().is_some_and(stopping)
 }
 
 fn database_error(error: &DbErr) -> Option<&dyn sea_orm::sqlx::error::DatabaseError> {
