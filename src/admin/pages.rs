@@ -557,7 +557,7 @@ fn Lines(table: Table) -> impl IntoView {
                 </label>
                 <label class="check">
                     <input type="checkbox" name="all" />
-                    {format!("all {} that match", grouped(&count.to_string()))}
+                    {format!("all {} that match", count)}
                 </label>
                 <button class="btn small">"Go on"</button>
             </div>
@@ -595,7 +595,7 @@ fn Lines(table: Table) -> impl IntoView {
             </div>
         </form>
         <div class="pager">
-            <span>{format!("{first}–{last} of {}", grouped(&count.to_string()))}</span>
+            <span>{format!("{first}–{last} of {}", count)}</span>
             <span class="take">
                 {files
                     .into_iter()

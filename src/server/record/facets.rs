@@ -63,7 +63,18 @@ pub async fn facets<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Re
             };
             counts.push((value, u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default()));
         }
-        facets.push(Facet { field, counts: told(counts, most).take(VALUES).collect() });
+        let is_counted = counts.iter().map(|(_, rows)| rows).sum::<u64>() <= most;
+        let known: &[&str] = match field.kind {
+            Kind::Flag { .. } => &["true", "false"],
+            Kind::Choice(choices) => &choices.iter().map(|(value, _)| *value).collect::<Vec<_>>(),
+            _ => &[],
+        };
+        let counts = match is_counted || known.is_empty() {
+            true => told(counts, most).take(VALUES).collect(),
+            // The first rows need not have every value.
+            false => known.iter().map(|value| ((*value).to_owned(), None)).collect(),
+        };
+        facets.push(Facet { field, counts });
     }
     Ok(facets)
 }
