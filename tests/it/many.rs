@@ -119,6 +119,7 @@ both! {
         let database = &app.state.database;
         company::load(database, 2_000, &|_| {}).await.unwrap();
         fill(app, 2_000).await;
+        fill_customers(app, 2_000).await;
         database.analyze().await.unwrap();
         let mut faults = Vec::new();
         for path in ASKED {
@@ -230,6 +231,19 @@ async fn fill(app: &TestApp, products: u32) {
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {products}) \
          INSERT INTO products (version, sku, sku_key, name, name_key, unit, price, tax_rate, is_active, search_text, created_at, \
          updated_at) SELECT 1, 'thing-' || i, 'thing-' || i, 'Thing ' || i, 'thing ' || i, 'pcs', 100, 0, TRUE, \
+         '  thing  ' || i || '  thing-  ' || i, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00' FROM n"
+    );
+    let transaction = app.state.database.write().await.unwrap();
+    transaction.execute_unprepared(&sql).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+/// So many customers `thing-1` and on, likewise: in a small table it is no fault to read all of it.
+async fn fill_customers(app: &TestApp, customers: u32) {
+    let sql = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {customers}) \
+         INSERT INTO customers (version, code, code_key, name, name_key, payment_terms_days, is_active, search_text, created_at, \
+         updated_at) SELECT 1, 'thing-' || i, 'thing-' || i, 'Thing ' || i, 'thing ' || i, 30, TRUE, \
          '  thing  ' || i || '  thing-  ' || i, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00' FROM n"
     );
     let transaction = app.state.database.write().await.unwrap();
