@@ -1,6 +1,8 @@
 //! How often one may try to sign in: to an account from an address, and from an address to any account.
 //!
-//! Nothing is counted of an account alone, so that nobody can shut its owner out by trying passwords from elsewhere.
+//! Nothing is counted of an account alone, so that nobody can shut its owner out by trying passwords from elsewhere. Only codes
+//! of six digits are, which nobody tries without the password: they could be guessed from many addresses in an hour. A recovery
+//! code, which could not, always lets the owner in.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -13,6 +15,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use crate::base::error::Code;
 use crate::base::{Error, Result, fold};
 
+/// The digits of a code.
+const DIGITS: usize = 6;
+
 /// Counts attempts to sign in.
 #[derive(Debug)]
 pub struct Throttle(RwLock<Counts>);
@@ -21,7 +26,11 @@ pub struct Throttle(RwLock<Counts>);
 struct Counts {
     accounts: DefaultKeyedRateLimiter<(String, IpAddr)>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
+    codes: DefaultKeyedRateLimiter<i64>,
 }
+
+/// Codes of one account that may be tried at once; one more comes with every minute.
+const CODES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 impl Counts {
     fn new(attempts: NonZeroU32) -> Self {
@@ -29,6 +38,7 @@ impl Counts {
         Self {
             accounts: RateLimiter::keyed(Quota::per_minute(attempts)),
             addresses: RateLimiter::keyed(Quota::per_minute(address)),
+            codes: RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN).allow_burst(CODES)),
         }
     }
 }
@@ -62,11 +72,24 @@ impl Throttle {
             .map_err(wait)
     }
 
+    /// Counts one code that is tried for an account, from wherever; recovery codes do not count.
+    ///
+    /// # Errors
+    /// `TooManyRequests` with the seconds to wait.
+    pub fn code(&self, user: i64, code: &str) -> Result<()> {
+        if code.chars().filter(|c| !c.is_whitespace()).count() > DIGITS {
+            return Ok(());
+        }
+        let now = DefaultClock::default().now();
+        self.counts().codes.check_key(&user).map_err(|until| wait(until.wait_time_from(now)))
+    }
+
     /// Forgets accounts and addresses that are as good as new.
     pub fn sweep(&self) {
         let counts = self.counts();
         counts.accounts.retain_recent();
         counts.addresses.retain_recent();
+        counts.codes.retain_recent();
     }
 }
 

@@ -382,3 +382,36 @@ fn nobody_is_locked_out_by_tries_from_elsewhere() {
         assert_eq!(from("2001:db8:0:2::1", PASSWORD).await, 303);
     });
 }
+
+#[test]
+fn codes_are_not_guessed_from_many_addresses_by_who_knows_the_password() {
+    run(Kind::Sqlite, &[("trust_forwarded", "true")], async |app| {
+        let session = app.signed_in("staff@kontor.example").await;
+        let (secret, codes) = enrol(app, &session).await;
+        let post = async |address: &str, cookie: &str, path: &str, body: String| {
+            let request = axum::http::Request::post(path).header("x-forwarded-for", address).header("cookie", cookie);
+            let request = request.header("sec-fetch-site", "same-origin").header("accept", "text/html");
+            app.send(request.header("content-type", "application/x-www-form-urlencoded").body(body.into()).unwrap())
+                .await
+        };
+        let begin = async |address: &str| {
+            let body = format!("email=staff%40kontor.example&password={}&next=", PASSWORD.replace(' ', "+"));
+            cookie(&post(address, "", "/-/sign-in", body).await.expect(303))
+        };
+        let enter = async |address: &str, code: &str| {
+            let half = begin(address).await;
+            post(address, &half, "/-/sign-in/code", format!("code={}&next=/orders", code.replace(' ', "+"))).await
+        };
+        let tried = futures::future::join_all((0..14).map(|host| {
+            let enter = &enter;
+            async move { enter(&format!("203.0.113.{host}"), "000000").await.status.as_u16() }
+        }))
+        .await;
+        assert_eq!(tried.iter().filter(|status| **status == 400).count(), 10, "{tried:?}");
+        assert_eq!(tried.iter().filter(|status| **status == 429).count(), 4, "{tried:?}");
+        let right = enter("198.51.100.9", &code(&secret, 0)).await;
+        assert_eq!(right.status, 429, "even the right one has to wait");
+        assert!(!right.header("retry-after").is_empty());
+        enter("198.51.100.9", &codes[0]).await.expect(303);
+    });
+}

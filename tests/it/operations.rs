@@ -105,7 +105,7 @@ fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_u
 
 #[test]
 fn a_start_with_nothing_to_do_looks_through_no_table() {
-    crate::support::run(crate::support::Kind::Sqlite, &[], async |app| {
+    run(Kind::Sqlite, &[], async |app| {
         let (migrated, statements) = app.state.database.noting(app.state.database.migrate()).await;
         migrated.unwrap();
         assert!(statements.iter().any(|statement| statement.sql.contains("seaql_migrations")), "{statements:?}");

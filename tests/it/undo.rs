@@ -60,6 +60,21 @@ async fn a_life_backwards(app: &TestApp, seed: u64) {
 }
 
 both! {
+    async fn what_one_client_sends_twice_under_one_id_is_undone_for_itself(app) {
+        let change = async |name: &str| {
+            let headers = [("content-type", "application/json"), ("x-request-id", "job-7")];
+            let body = json!({ "name": name }).to_string();
+            app.call(As::Staff, "POST", "/api/customers/", &headers, body).await.expect(201)
+        };
+        let (first, second) = (change("First").await, change("Second").await);
+        assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+        let address = format!("/api/changes/{}/undo/", first.header("x-request-id"));
+        app.json(As::Staff, "POST", &address, json!({})).await.expect(200);
+        let left = app.get(As::Staff, "/api/customers/").await.json();
+        assert_eq!((&left["count"], &left["results"][0]["name"]), (&json!(1), &json!("Second")));
+        app.json(As::Staff, "POST", "/api/changes/job-7/undo/", json!({})).await.expect(404);
+    }
+
     async fn whatever_was_done_is_undone_in_reverse(app) {
         a_life_backwards(app, 2).await;
     }
