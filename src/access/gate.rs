@@ -15,8 +15,21 @@ use crate::server::idempotency::Claim;
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {
+    /// Whether what it opens stands in the admin area: on pages and in what they call it also takes [`Enter`].
+    const IN_ADMIN_AREA: bool = false;
+
     /// The code roles and tokens are granted, such as `customers.view`.
     fn code() -> String;
+}
+
+/// The permission to enter the admin area.
+#[derive(Debug)]
+pub struct Enter;
+
+impl Permission for Enter {
+    fn code() -> String {
+        "admin.view".into()
+    }
 }
 
 /// Who acts.
@@ -103,6 +116,19 @@ impl Caller {
         }
     }
 
+    /// # Errors
+    /// `Unauthenticated` when nobody knows who is asking, else `Forbidden` with the permission that is missing.
+    pub fn must_hold(&self, permission: &str) -> Result<()> {
+        if holds(&self.permissions, permission) {
+            return Ok(());
+        }
+        if self.actor == Actor::Anonymous {
+            return Err(Error::unauthenticated());
+        }
+        grants::refused(self, permission);
+        Err(Error::forbidden(permission))
+    }
+
     /// The person behind the request, if there is one.
     pub fn user_id(&self) -> Option<i64> {
         match self.actor {
@@ -123,17 +149,14 @@ pub struct Access<P> {
 }
 
 impl<P: Permission> Access<P> {
-    /// Lets a caller through who holds the permission.
+    /// Lets a caller through who holds the permission, and may enter the admin area if that is where it is used.
     ///
     /// # Errors
     /// `Unauthenticated` when nobody knows who is asking, else `Forbidden` with the permission that is missing.
     pub fn of(caller: Arc<Caller>, database: Database) -> Result<Self> {
-        if !holds(&caller.permissions, &P::code()) {
-            if caller.actor == Actor::Anonymous {
-                return Err(Error::unauthenticated());
-            }
-            grants::refused(&caller, &P::code());
-            return Err(Error::forbidden(&P::code()));
+        caller.must_hold(&P::code())?;
+        if P::IN_ADMIN_AREA && caller.door == Door::Web {
+            caller.must_hold(&Enter::code())?;
         }
         Ok(Self { database, caller, permission: PhantomData })
     }

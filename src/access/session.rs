@@ -85,6 +85,8 @@ const AWAITED: &str = "awaited";
 pub struct View;
 
 impl Permission for View {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "sessions.view".into()
     }
@@ -95,6 +97,8 @@ impl Permission for View {
 pub struct End;
 
 impl Permission for End {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "sessions.delete".into()
     }

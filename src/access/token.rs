@@ -66,6 +66,8 @@ pub fn digest(secret: &str) -> String {
 pub struct View;
 
 impl Permission for View {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "tokens.view".into()
     }
@@ -76,6 +78,8 @@ impl Permission for View {
 pub struct Issue;
 
 impl Permission for Issue {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "tokens.add".into()
     }
@@ -86,6 +90,8 @@ impl Permission for Issue {
 pub struct Revoke;
 
 impl Permission for Revoke {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "tokens.delete".into()
     }

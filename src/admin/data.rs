@@ -2,13 +2,12 @@
 
 use super::Files;
 use super::table::{entered, may, title};
-use crate::access::gate::{Access, Permission};
+use crate::access::gate::{Access, Enter, Permission};
 use crate::access::holds;
 use crate::base::Result;
 use crate::base::listing::{Format, ListQuery};
 use crate::server::AppState;
 use crate::server::live::ChangeSettings;
-use crate::server::managed::Enter;
 use crate::server::web::go;
 
 /// What there is to take along and to bring in.

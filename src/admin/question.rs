@@ -2,12 +2,12 @@
 
 use super::table::{actions, entered, list_href, may, named, record_path, rest, settable};
 use super::{Control, Question, run};
-use crate::access::gate::Access;
+use crate::access::gate::{Access, Enter};
 use crate::base::country::COUNTRIES;
 use crate::base::form::{Field, Given, Kind, Typed};
 use crate::base::listing::{Format, ListQuery};
 use crate::base::{Error, Result};
-use crate::server::managed::{Act, Enter, Managed, Policy};
+use crate::server::managed::{Act, Managed, Policy};
 use crate::server::record::RecordCommand;
 use crate::server::web::{done, go};
 

@@ -6,11 +6,10 @@ use sea_orm::entity::prelude::*;
 
 use super::table::{entered, title};
 use super::{Outcome, Run};
-use crate::access::gate::Access;
+use crate::access::gate::{Access, Enter, Permission};
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::server::database::Database;
-use crate::server::managed::Enter;
 
 /// How long a run is kept.
 const KEPT: TimeDelta = TimeDelta::days(7);
@@ -72,7 +71,7 @@ pub async fn keep(access: &Access<Enter>, kept: Kept) -> Result<String> {
 }
 
 fn owner(access: &Access<Enter>) -> Result<i64> {
-    access.caller().user_id().ok_or_else(|| Error::forbidden(&<Enter as crate::access::gate::Permission>::code()))
+    access.caller().user_id().ok_or_else(|| Error::forbidden(&Enter::code()))
 }
 
 /// A run as its page shows it: what was refused first.

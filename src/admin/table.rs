@@ -7,7 +7,7 @@ use sea_orm::{QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use super::{Action, Cell, Choice, ColumnChoice, Dates, Facet, Heading, Kind, LastChange, Line, Table};
-use crate::access::gate::Access;
+use crate::access::gate::{Access, Enter};
 use crate::access::holds;
 use crate::base::form::{Field, Kind as FieldKind};
 use crate::base::listing::{Format, ListQuery, Listing, PAGE_SIZE, encoded};
@@ -16,7 +16,7 @@ use crate::base::time::{Moment, month, zones};
 use crate::base::{Error, Result};
 use crate::history::entity as history;
 use crate::server::AppState;
-use crate::server::managed::{Enter, Managed, Object};
+use crate::server::managed::{Managed, Object};
 use crate::server::record::facets::{Drill, Facet as Counted, bounds, span};
 use crate::server::web;
 use crate::ui::facts::readable;

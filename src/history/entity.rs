@@ -43,6 +43,8 @@ impl ActiveModelBehavior for ActiveModel {}
 pub struct View;
 
 impl Permission for View {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "history.view".into()
     }

@@ -53,7 +53,7 @@ pub struct Kind {
     pub path: &'static str,
     /// What one must hold to see its records.
     pub view: fn() -> String,
-    /// Whether nobody reads it whom we do not know.
+    /// Whether nobody reads it whom we do not know, and on pages nobody outside of the admin area.
     pub is_confidential: bool,
     begin: for<'a> fn(&'a Asking) -> Later<'a, DatabaseTransaction>,
     undo: for<'a> fn(&'a DatabaseTransaction, &'a Asking, &'a Model, i64) -> Later<'a, Option<i64>>,

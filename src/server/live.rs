@@ -44,6 +44,8 @@ impl ActiveModelBehavior for ActiveModel {}
 pub struct ChangeSettings;
 
 impl Permission for ChangeSettings {
+    const IN_ADMIN_AREA: bool = true;
+
     fn code() -> String {
         "settings.change".into()
     }

@@ -16,21 +16,11 @@ use super::record::{
     demand_version,
 };
 use super::rest::patched;
-use crate::access::gate::{Access, Permission};
+use crate::access::gate::{Access, Enter};
 use crate::base::form::{Field, Given};
 use crate::base::listing::{ListQuery, Listing, Page};
 use crate::base::record::TakenAlong;
 use crate::base::{Error, Result};
-
-/// The permission to enter the admin area.
-#[derive(Debug)]
-pub struct Enter;
-
-impl Permission for Enter {
-    fn code() -> String {
-        "admin.view".into()
-    }
-}
 
 /// What can be done to many records at once.
 #[derive(Debug, Clone, PartialEq)]

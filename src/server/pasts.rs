@@ -10,8 +10,7 @@ use super::kinds::{self, Asking, Kind, named};
 use super::record::Expected;
 use super::record::past::{At, Wish};
 use super::web::{done, go};
-use crate::access::gate::{Actor, Caller};
-use crate::access::holds;
+use crate::access::gate::{Caller, Enter, Permission};
 use crate::base::error::Code;
 use crate::base::form::{Field, Given, Kind as Rule};
 use crate::base::time::zones;
@@ -30,12 +29,8 @@ fn asking() -> Result<(AppState, Asking)> {
 
 /// Whether the caller may see records of this kind.
 fn may_see(caller: &Caller, kind: &Kind) -> Result<()> {
-    let permission = (kind.view)();
-    match (&caller.actor, holds(&caller.permissions, &permission)) {
-        (_, true) => Ok(()),
-        (Actor::Anonymous, false) => Err(Error::unauthenticated()),
-        (_, false) => Err(Error::forbidden(&permission)),
-    }
+    caller.must_hold(&(kind.view)())?;
+    if kind.is_confidential { caller.must_hold(&Enter::code()) } else { Ok(()) }
 }
 
 /// The history of a record.

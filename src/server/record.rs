@@ -60,6 +60,8 @@ pub struct Delete<R>(PhantomData<R>);
 macro_rules! permission {
     ($($marker:ident => $action:literal),+) => {$(
         impl<R: Resource> Permission for $marker<R> {
+            const IN_ADMIN_AREA: bool = R::CONFIDENTIAL;
+
             fn code() -> String {
                 R::permission($action)
             }
@@ -171,7 +173,7 @@ pub trait Resource:
     const NESTED: Option<&'static str> = None;
     /// The reference to the record it is a part of, on whose page it is shown, such as a line's `order`.
     const PART_OF: Option<&'static str> = None;
-    /// Whether nobody reads it whom we do not know, also where the API is open to reading.
+    /// Whether nobody reads it whom we do not know, also where the API is open to reading. Its pages stand in the admin area.
     const CONFIDENTIAL: bool = false;
     /// What can be done to a record beyond creating, changing and deleting it.
     const COMMANDS: &'static [RecordCommand] = &[];

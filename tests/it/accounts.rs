@@ -291,7 +291,7 @@ both! {
     }
 
     async fn forged_forms_reach_no_further_than_rest(app) {
-        let body = json!({ "name": "Managers", "permissions": ["users.view", "users.add", "users.change", "roles.view", "roles.add", "roles.change", "tokens.view", "tokens.add"] });
+        let body = json!({ "name": "Managers", "permissions": ["admin.view", "users.view", "users.add", "users.change", "roles.view", "roles.add", "roles.change", "tokens.view", "tokens.add"] });
         app.json(As::Administrator, "POST", "/api/roles/", body).await.expect(201);
         app.person("Max", &["managers"]).await;
         let session = app.signed_in("max@kontor.example").await;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::support::{As, TestApp};
+use crate::support::{Answer, As, TestApp};
 
 /// What a door needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +16,10 @@ enum Needs {
     /// Being signed in.
     Somebody,
     Permission(&'static str),
+    /// In the admin area: `admin.view` as well.
+    Inside(&'static str),
 }
-use Needs::{Nothing, Permission, Somebody};
+use Needs::{Inside, Nothing, Permission, Somebody};
 
 const REST: [(&str, &str, Needs); 73] = [
     ("GET", "/api/", Somebody),
@@ -107,7 +111,7 @@ const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("POST", "/-/history/restore", Permission("orders.view")),
     // Whoever may view any resource may ask (undo.rs).
     ("POST", "/-/changes/undo", Permission("products.view")),
-    ("GET", "/-/audit/log", Permission("history.view")),
+    ("GET", "/-/audit/log", Inside("history.view")),
     ("GET", "/-/customers/list", Permission("customers.view")),
     ("GET", "/-/customers/read", Permission("customers.view")),
     ("GET", "/-/customers/new", Permission("customers.add")),
@@ -140,31 +144,31 @@ const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("GET", "/-/import/read", Permission("records.import")),
     ("POST", "/-/import/check", Permission("records.import")),
     ("POST", "/-/import/run", Permission("records.import")),
-    ("GET", "/-/users/list", Permission("users.view")),
-    ("GET", "/-/users/read", Permission("users.view")),
-    ("GET", "/-/users/new", Permission("users.add")),
-    ("POST", "/-/users/create", Permission("users.add")),
-    ("POST", "/-/users/update", Permission("users.change")),
-    ("POST", "/-/users/activate", Permission("users.change")),
-    ("POST", "/-/users/deactivate", Permission("users.change")),
-    ("POST", "/-/users/invite", Permission("users.change")),
-    ("POST", "/-/users/sign-out", Permission("users.change")),
-    ("POST", "/-/users/take-factor", Permission("users.change")),
-    ("POST", "/-/users/delete", Permission("users.delete")),
-    ("GET", "/-/users/taken-along", Permission("users.delete")),
-    ("GET", "/-/roles/list", Permission("roles.view")),
-    ("GET", "/-/roles/read", Permission("roles.view")),
-    ("GET", "/-/roles/new", Permission("roles.add")),
-    ("POST", "/-/roles/create", Permission("roles.add")),
-    ("POST", "/-/roles/update", Permission("roles.change")),
-    ("POST", "/-/roles/delete", Permission("roles.delete")),
-    ("GET", "/-/roles/taken-along", Permission("roles.delete")),
-    ("GET", "/-/sessions/list", Permission("sessions.view")),
-    ("POST", "/-/sessions/end", Permission("sessions.delete")),
-    ("GET", "/-/tokens/list", Permission("tokens.view")),
-    ("GET", "/-/tokens/new", Permission("tokens.add")),
-    ("POST", "/-/tokens/create", Permission("tokens.add")),
-    ("POST", "/-/tokens/revoke", Permission("tokens.delete")),
+    ("GET", "/-/users/list", Inside("users.view")),
+    ("GET", "/-/users/read", Inside("users.view")),
+    ("GET", "/-/users/new", Inside("users.add")),
+    ("POST", "/-/users/create", Inside("users.add")),
+    ("POST", "/-/users/update", Inside("users.change")),
+    ("POST", "/-/users/activate", Inside("users.change")),
+    ("POST", "/-/users/deactivate", Inside("users.change")),
+    ("POST", "/-/users/invite", Inside("users.change")),
+    ("POST", "/-/users/sign-out", Inside("users.change")),
+    ("POST", "/-/users/take-factor", Inside("users.change")),
+    ("POST", "/-/users/delete", Inside("users.delete")),
+    ("GET", "/-/users/taken-along", Inside("users.delete")),
+    ("GET", "/-/roles/list", Inside("roles.view")),
+    ("GET", "/-/roles/read", Inside("roles.view")),
+    ("GET", "/-/roles/new", Inside("roles.add")),
+    ("POST", "/-/roles/create", Inside("roles.add")),
+    ("POST", "/-/roles/update", Inside("roles.change")),
+    ("POST", "/-/roles/delete", Inside("roles.delete")),
+    ("GET", "/-/roles/taken-along", Inside("roles.delete")),
+    ("GET", "/-/sessions/list", Inside("sessions.view")),
+    ("POST", "/-/sessions/end", Inside("sessions.delete")),
+    ("GET", "/-/tokens/list", Inside("tokens.view")),
+    ("GET", "/-/tokens/new", Inside("tokens.add")),
+    ("POST", "/-/tokens/create", Inside("tokens.add")),
+    ("POST", "/-/tokens/revoke", Inside("tokens.delete")),
     ("GET", "/-/account/read", Somebody),
     ("POST", "/-/account/password", Somebody),
     ("POST", "/-/account/time-zone", Somebody),
@@ -185,8 +189,8 @@ const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("GET", "/-/admin/health", Permission("admin.view")),
     ("GET", "/-/admin/data", Permission("admin.view")),
     ("POST", "/-/admin/demo", Permission("admin.view")),
-    ("GET", "/-/admin/settings", Permission("settings.change")),
-    ("POST", "/-/admin/set", Permission("settings.change")),
+    ("GET", "/-/admin/settings", Inside("settings.change")),
+    ("POST", "/-/admin/set", Inside("settings.change")),
 ];
 
 const PAGES: [(&str, Needs); 49] = [
@@ -197,22 +201,22 @@ const PAGES: [(&str, Needs); 49] = [
     ("/account", Somebody),
     ("/account/tokens/new", Somebody),
     ("/account/second-factor", Somebody),
-    ("/admin/users", Permission("users.view")),
-    ("/admin/users/new", Permission("users.add")),
-    ("/admin/users/{id}", Permission("users.view")),
-    ("/admin/users/{id}/edit", Permission("users.change")),
-    ("/admin/users/{id}/delete", Permission("users.delete")),
-    ("/admin/roles", Permission("roles.view")),
-    ("/admin/roles/new", Permission("roles.add")),
-    ("/admin/roles/{id}", Permission("roles.view")),
-    ("/admin/roles/{id}/edit", Permission("roles.change")),
-    ("/admin/roles/{id}/delete", Permission("roles.delete")),
-    ("/admin/sessions", Permission("sessions.view")),
-    ("/admin/tokens", Permission("tokens.view")),
-    ("/admin/tokens/new", Permission("tokens.add")),
+    ("/admin/users", Inside("users.view")),
+    ("/admin/users/new", Inside("users.add")),
+    ("/admin/users/{id}", Inside("users.view")),
+    ("/admin/users/{id}/edit", Inside("users.change")),
+    ("/admin/users/{id}/delete", Inside("users.delete")),
+    ("/admin/roles", Inside("roles.view")),
+    ("/admin/roles/new", Inside("roles.add")),
+    ("/admin/roles/{id}", Inside("roles.view")),
+    ("/admin/roles/{id}/edit", Inside("roles.change")),
+    ("/admin/roles/{id}/delete", Inside("roles.delete")),
+    ("/admin/sessions", Inside("sessions.view")),
+    ("/admin/tokens", Inside("tokens.view")),
+    ("/admin/tokens/new", Inside("tokens.add")),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
-    ("/admin/log", Permission("history.view")),
+    ("/admin/log", Inside("history.view")),
     ("/orders", Permission("orders.view")),
     ("/orders/new", Permission("orders.add")),
     ("/orders/{id}", Permission("orders.view")),
@@ -235,7 +239,7 @@ const PAGES: [(&str, Needs); 49] = [
     ("/admin", Permission("admin.view")),
     ("/admin/health", Permission("admin.view")),
     ("/admin/data", Permission("admin.view")),
-    ("/admin/settings", Permission("settings.change")),
+    ("/admin/settings", Inside("settings.change")),
     ("/admin/runs/{id}", Permission("admin.view")),
     ("/admin/{resource}", Permission("admin.view")),
     ("/admin/{resource}/act", Permission("admin.view")),
@@ -264,9 +268,10 @@ fn holds(who: As, needs: Needs) -> bool {
         (_, Nothing) | (As::Administrator, _) => true,
         (who, _) if is_nobody(who) => false,
         (_, Somebody) => true,
+        (As::Staff | As::Viewer, Inside(_)) => false,
         (As::Staff, Permission(code)) => !is_guarded(code),
         (As::Viewer, Permission(code)) => code.ends_with(".view") && !is_guarded(code),
-        (_, Permission(code)) => code == "products.view",
+        (_, Permission(code) | Inside(code)) => code == "products.view",
     }
 }
 
@@ -365,6 +370,54 @@ async fn records(app: &TestApp) -> Records {
     }
 }
 
+/// A call of a server function as the script of a page sends it.
+async fn call(app: &TestApp, cookie: Option<&str>, method: &str, path: &str) -> Answer {
+    let id = records(app).await.id(path);
+    let mut request = match method {
+        "GET" => Request::get(format!("{path}?id={id}&query=&within=&text=&key=x&resource=orders")),
+        _ => Request::post(path).header("content-type", "application/x-www-form-urlencoded"),
+    };
+    request = request
+        .header("host", "kontor.example")
+        .header("sec-fetch-site", "same-origin")
+        .header("accept", "application/json");
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    let fields = [
+        ("id", id.as_str()),
+        ("version", "1"),
+        ("once", "0"),
+        ("form[name]", "x"),
+        ("query", ""),
+        ("key", "x"),
+        ("code", "x"),
+        ("new_password", "x"),
+        ("time_zone", ""),
+        ("days", ""),
+        ("back", "/"),
+        ("email", "x"),
+        ("password", "x"),
+        ("next", ""),
+        ("theme", "dark"),
+        ("page", "/"),
+        ("reason", "x"),
+        ("resource", "orders"),
+        ("event", "0"),
+        ("request", "x"),
+    ];
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    app.send(request.body(if method == "GET" { Body::empty() } else { Body::from(body) }).unwrap()).await
+}
+
+/// The cookie of somebody who holds these permissions.
+async fn someone(app: &TestApp, name: &str, permissions: &[&str]) -> String {
+    let body = json!({ "name": name, "permissions": permissions });
+    app.json(As::Administrator, "POST", "/api/roles/", body).await.expect(201);
+    app.person(name, &[&name.to_lowercase()]).await;
+    app.signed_in(&format!("{}@kontor.example", name.to_lowercase())).await
+}
+
 both! {
     async fn the_api_opens_to_those_who_hold_the_permission(app) {
         for (method, path, needs) in REST {
@@ -391,23 +444,7 @@ both! {
                 if matches!(path, "/-/sign-out") && who != As::Anonymous {
                     continue; // it would end the session the other rows need; see signing.rs
                 }
-                let id = records(app).await.id(path);
-                let fields = [
-                    ("id", id.as_str()), ("version", "1"), ("once", "0"), ("form[name]", "x"), ("query", ""),
-                    ("key", "x"), ("code", "x"), ("new_password", "x"), ("time_zone", ""), ("days", ""), ("back", "/"), ("email", "x"), ("password", "x"), ("next", ""), ("theme", "dark"), ("page", "/"), ("reason", "x"),
-                    ("resource", "orders"), ("event", "0"), ("request", "x"),
-                ];
-                let status = if method == "GET" {
-                    let path = format!("{path}?id={id}&query=&within=&text=&key=x&resource=orders");
-                    let mut request = axum::http::Request::get(path).header("accept", "application/json");
-                    if let Some(cookie) = app.cookie(who) {
-                        request = request.header("cookie", cookie);
-                    }
-                    app.send(request.body(axum::body::Body::empty()).unwrap()).await.status
-                } else {
-                    app.form(who, path, "application/json", &fields).await.status
-                };
-                let status = status.as_u16();
+                let status = call(app, app.cookie(who), method, path).await.status.as_u16();
                 match (holds(who, needs), who) {
                     // Wrong credentials are answered 401 to anybody; that is the function's answer, not the gate's.
                     _ if matches!(path, "/-/sign-in" | "/-/sign-in/code") => assert_eq!(status, 401),
@@ -416,6 +453,40 @@ both! {
                     (false, _) => assert_eq!(status, 403, "{who:?} {method} {path}"),
                 }
             }
+        }
+    }
+
+    async fn the_admin_area_takes_the_permission_to_enter_beside_the_one_of_its_rooms(app) {
+        let records = records(app).await;
+        let rooms = kontor::house::catalogue().codes().filter(|code| *code != "admin.view").collect::<Vec<_>>();
+        let (outside, inside) = (someone(app, "Outside", &rooms).await, someone(app, "Inside", &["admin.view"]).await);
+        for (cookie, missing) in [(&outside, Some("admin.view")), (&inside, None)] {
+            for (method, path, needs) in FUNCTIONS {
+                let Inside(own) = needs else { continue };
+                let answer = call(app, Some(cookie), method, path).await.expect(403);
+                assert!(answer.body.contains(&format!("needs the permission {}.", missing.unwrap_or(own))), "{path}: {}", answer.body);
+            }
+            for (path, needs) in PAGES {
+                let Inside(own) = needs else { continue };
+                let answer = app.with_cookie(cookie, &records.address(path), None).await.expect(403);
+                assert!(answer.body.contains(&format!("needs the permission {}.", missing.unwrap_or(own))), "{path}");
+            }
+            let export = app.with_cookie(cookie, "/-/audit/export", None).await;
+            assert_eq!(export.status, 403);
+            let past = "/-/history/read?resource=users&id=1&query=";
+            assert_eq!(app.with_cookie(cookie, past, None).await.status, 403);
+        }
+        // Over the API nothing is in the admin area.
+        let token = [("days", ""), ("form[name]", "x"), ("page", "/account/tokens/new")];
+        let made = app.with_cookie(&outside, "/-/account/create-token", Some(&token)).await.expect(200);
+        let secret = made.body.split("<code>").nth(1).unwrap().split('<').next().unwrap();
+        let bearer = format!("Bearer {secret}");
+        for (method, path, needs) in REST {
+            let Permission(code) = needs else { continue };
+            let address = self::records(app).await.address(path);
+            let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+            let answer = app.call(As::Anonymous, method, &address, &headers, "{}").await;
+            assert!(!matches!(answer.status.as_u16(), 401 | 403), "{method} {path} with {code}: {}", answer.body);
         }
     }
 
