@@ -1,11 +1,13 @@
 //! How often one may try to sign in: to an account from an address, and from an address to any account.
 //!
-//! Nothing is counted of an account alone, so that nobody can shut its owner out by trying passwords from elsewhere.
+//! No password is counted of an account alone, so that nobody can shut its owner out by trying from elsewhere. Codes of a
+//! second factor are, as whoever tries them knows the password: a million codes are too few for who has many addresses.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -13,7 +15,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use crate::base::error::Code;
 use crate::base::{Error, Result, fold};
 
-/// Counts attempts to sign in.
+/// How long wrong codes of an account are held against it.
+const CODES_WITHIN: Duration = Duration::from_secs(3600);
+
+/// Counts attempts to sign in, in the memory of this server.
 #[derive(Debug)]
 pub struct Throttle(RwLock<Counts>);
 
@@ -21,6 +26,9 @@ pub struct Throttle(RwLock<Counts>);
 struct Counts {
     accounts: DefaultKeyedRateLimiter<(String, IpAddr)>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
+    attempts: NonZeroU32,
+    /// Codes since the last right one, by user, and when the first of them came.
+    codes: Mutex<HashMap<i64, (u32, Instant)>>,
 }
 
 impl Counts {
@@ -29,6 +37,8 @@ impl Counts {
         Self {
             accounts: RateLimiter::keyed(Quota::per_minute(attempts)),
             addresses: RateLimiter::keyed(Quota::per_minute(address)),
+            attempts,
+            codes: Mutex::default(),
         }
     }
 }
@@ -62,11 +72,36 @@ impl Throttle {
             .map_err(wait)
     }
 
+    /// Counts one code of a second factor, from wherever it comes: `attempts` an hour that are wrong.
+    ///
+    /// # Errors
+    /// `TooManyRequests` with the seconds to wait.
+    pub fn code(&self, user_id: i64) -> Result<()> {
+        let counts = self.counts();
+        let mut codes = counts.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tried, since) = codes.entry(user_id).or_insert_with(|| (0, Instant::now()));
+        if since.elapsed() >= CODES_WITHIN {
+            (*tried, *since) = (0, Instant::now());
+        }
+        if *tried >= counts.attempts.get() {
+            return Err(wait(CODES_WITHIN.saturating_sub(since.elapsed())));
+        }
+        *tried += 1;
+        Ok(())
+    }
+
+    /// Forgets the wrong codes of somebody whose code was right.
+    pub fn code_was_right(&self, user_id: i64) {
+        self.counts().codes.lock().unwrap_or_else(PoisonError::into_inner).remove(&user_id);
+    }
+
     /// Forgets accounts and addresses that are as good as new.
     pub fn sweep(&self) {
         let counts = self.counts();
         counts.accounts.retain_recent();
         counts.addresses.retain_recent();
+        let mut codes = counts.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.retain(|_, (_, since)| since.elapsed() < CODES_WITHIN);
     }
 }
 

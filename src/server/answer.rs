@@ -34,13 +34,15 @@ const ERROR_LIMIT: usize = 1 << 20;
 pub struct RequestId(pub String);
 
 impl RequestId {
-    /// The id a caller sent, if it is fit for a log, else a new one.
+    /// A new id. It begins with the one a caller sent, if that is fit for a log: callers use theirs again, and what two
+    /// requests did must not become one change.
     fn of(headers: &HeaderMap) -> Self {
         let sent = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| {
             let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             (1..=64).contains(&id.len()) && id.chars().all(fit)
         });
-        Self(sent.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned))
+        let own = uuid::Uuid::now_v7();
+        Self(sent.map_or_else(|| own.to_string(), |sent| format!("{sent}.{own}")))
     }
 }
 

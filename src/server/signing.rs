@@ -48,6 +48,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     let late = || Error::new(Code::Unauthenticated, "This took too long. Sign in again, please.");
     let awaited = session::awaited(&session).await?.ok_or_else(late)?;
     state.throttle.attempt(&awaited.email, address(state.settings.trust_forwarded))?;
+    state.throttle.code(awaited.user_id)?;
     let transaction = state.database.write().await?;
     let user = user::Entity::by_id(&transaction, awaited.user_id).await?;
     let right = user.is_active && second_factor::taken(&transaction, &user, code).await?;
@@ -55,6 +56,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     if !right {
         return Err(Error::field("code", "This code is not right, or was used already."));
     }
+    state.throttle.code_was_right(user.id);
     session::start(&session, user, from(&state)).await?;
     go(&local(next));
     Ok(())

@@ -382,3 +382,40 @@ fn nobody_is_locked_out_by_tries_from_elsewhere() {
         assert_eq!(from("2001:db8:0:2::1", PASSWORD).await, 303);
     });
 }
+
+#[test]
+fn codes_are_counted_per_account_wherever_they_come_from() {
+    run(Kind::Sqlite, &[("sign_in_attempts", "3"), ("trust_forwarded", "true")], async |app| {
+        let session = app.cookie(As::Staff).unwrap().to_owned();
+        let (_, codes) = enrol(app, &session).await;
+        let form = async |address: &str, cookie: &str, path: &str, fields: &[(&str, &str)]| {
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            let request = axum::http::Request::post(path).header("x-forwarded-for", address).header("cookie", cookie);
+            let request = request.header("sec-fetch-site", "same-origin").header("accept", "text/html");
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            app.send(request.body(body.into()).unwrap()).await
+        };
+        let mut host = 0;
+        let mut guess = async |code: &str| {
+            host += 1;
+            let address = format!("203.0.113.{host}");
+            let fields = [("email", "staff@kontor.example"), ("password", PASSWORD), ("next", "")];
+            let waiting = cookie(&form(&address, "", "/-/sign-in", &fields).await.expect(303));
+            let fields = [("code", code), ("next", ""), ("page", "/sign-in/code")];
+            form(&address, &waiting, "/-/sign-in/code", &fields).await.status.as_u16()
+        };
+        for _ in 0..2 {
+            assert_eq!(guess("000000").await, 400);
+        }
+        assert_eq!(guess(&codes[0]).await, 303, "a right one is taken, and the wrong ones are forgotten");
+        for _ in 0..3 {
+            assert_eq!(guess("000000").await, 400);
+        }
+        assert_eq!(guess(&codes[1]).await, 429, "from no address another is taken within the hour");
+        let renew = [("code", "000000"), ("page", "/account/second-factor")];
+        let refused = form("203.0.113.99", &session, "/-/account/second-factor/codes", &renew).await.expect(429);
+        assert!(refused.header("retry-after").parse::<u32>().unwrap() > 3000);
+        let off = [("password", PASSWORD), ("code", "000000"), ("page", "/account/second-factor")];
+        form("203.0.113.99", &session, "/-/account/second-factor/off", &off).await.expect(429);
+    });
+}

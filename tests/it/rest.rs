@@ -155,9 +155,9 @@ both! {
     async fn every_refusal_is_a_problem_with_the_request_id(app) {
         let answer = app.call(As::Staff, "GET", "/api/customers/77", &[("x-request-id", "abc-1")], Body::empty()).await.expect(404);
         assert_eq!(answer.header("content-type"), "application/problem+json");
-        assert_eq!(answer.header("x-request-id"), "abc-1");
+        assert!(answer.header("x-request-id").starts_with("abc-1."));
         let problem = answer.json();
-        assert_eq!(problem["instance"], "abc-1");
+        assert_eq!(problem["instance"], answer.header("x-request-id"));
         assert_eq!(problem["status"], 404);
         assert_eq!(problem["title"], "Not found");
         for path in ["/api/nothing", "/api/customers/1/2/3", "/api/v1/x", "/api/customers/abc", "/api/customers/-1",

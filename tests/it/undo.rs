@@ -172,6 +172,19 @@ both! {
         assert_eq!((books(app).await, app.rows("events").await), (stored, events), "all or nothing");
     }
 
+    async fn an_id_that_a_caller_uses_again_makes_no_change_of_two(app) {
+        let send = async |name: &str| {
+            let headers = [("content-type", "application/json"), ("x-request-id", "nightly")];
+            app.call(As::Staff, "POST", "/api/customers/", &headers, json!({ "name": name }).to_string()).await.expect(201)
+        };
+        let (first, second) = (send("One").await, send("Two").await);
+        assert!(first.header("x-request-id").starts_with("nightly.") && second.header("x-request-id").starts_with("nightly."));
+        assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+        assert_eq!(undo(app, As::Staff, &first).await.expect(200).json()["undone"], 1);
+        assert_eq!(app.rows("customers WHERE name = 'Two'").await, 1);
+        app.json(As::Staff, "POST", "/api/changes/nightly/undo/", json!({})).await.expect(404);
+    }
+
     async fn only_who_may_do_it_may_undo_it(app) {
         let made = app.json(As::Staff, "POST", "/api/customers/", json!({ "name": "Bob" })).await.expect(201);
         assert!(undo(app, As::Viewer, &made).await.expect(403).body.contains("customers.delete"));
