@@ -1,12 +1,17 @@
 //! The server's side of one's own account.
 
+use std::sync::Arc;
+
+use leptos::prelude::use_context;
 use tower_sessions::Session;
 
 use super::Account;
 use crate::access::session::listed_id;
+use crate::access::throttle::Throttle;
 use crate::access::{own, second_factor, user};
-use crate::base::Result;
 use crate::base::time::zones;
+use crate::base::{Error, Result};
+use crate::server::AppState;
 use crate::server::web::{enrolling, led_back, oneself, part, reveal};
 use crate::ui::context::Revealed;
 
@@ -67,11 +72,30 @@ pub async fn confirm(code: &str) -> Result<Vec<String>> {
 /// Tells new recovery codes.
 ///
 /// # Errors
-/// Those of [`second_factor::renew_codes`].
+/// `TooManyRequests`; those of [`second_factor::renew_codes`].
 pub async fn renew_codes(code: &str) -> Result<Vec<String>> {
-    let codes = second_factor::renew_codes(&oneself().await?, code).await?;
+    let (access, throttle) = (oneself().await?, throttle()?);
+    throttle.code(access.user_id(), code)?;
+    let codes = second_factor::renew_codes(&access, code).await?;
     tell(&codes, SECOND_FACTOR);
     Ok(codes)
+}
+
+/// Turns the second factor off.
+///
+/// # Errors
+/// `TooManyRequests`; those of [`second_factor::turn_off`].
+pub async fn turn_off(password: String, code: &str) -> Result<()> {
+    let (access, throttle) = (oneself().await?, throttle()?);
+    throttle.code(access.user_id(), code)?;
+    second_factor::turn_off(&access, password, code).await?;
+    led_back(SECOND_FACTOR);
+    Ok(())
+}
+
+fn throttle() -> Result<Arc<Throttle>> {
+    let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
+    Ok(state.throttle)
 }
 
 fn tell(codes: &[String], page: &str) {
