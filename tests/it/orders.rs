@@ -488,7 +488,7 @@ both! {
             app.product(&format!("P{number}"), "1").await;
         }
         // By session, as the use of a token is noted beside the request and would be counted too.
-        let headers = [("cookie", app.cookie(As::Staff).unwrap()), ("content-type", "application/json")];
+        let headers = [("cookie", app.cookie(As::Staff).unwrap()), ("content-type", "application/json"), ("sec-fetch-site", "same-origin")];
         let cost = async |method: &str, path: &str, body: &Value, status: u16| {
             let before = app.state.database.statements();
             let answer = app.call(As::Anonymous, method, path, &headers, body.to_string()).await.expect(status);
