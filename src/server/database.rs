@@ -139,12 +139,12 @@ impl Database {
                 .pragma("temp_store", "memory")
         };
         let mut write = options(url, 1);
-        write.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("cache_size", "-8000"));
+        write.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("cache_size", "-4000"));
         let (writer, statements) = counted(write).await?;
         let mut read = options(url, 4);
         // Four readers share the system's cache of the file; pages of their own would cost memory four times.
         read.map_sqlx_sqlite_opts(move |options| {
-            tuned(options).pragma("cache_size", "-2000").pragma("query_only", "on")
+            tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
         });
         let mut reader = sea_orm::Database::connect(read).await?;
         count(&mut reader, &statements);

@@ -50,8 +50,8 @@ pub fn list_parameters<R: Resource>() -> Value {
         query(
             "count",
             &format!(
-                "`exact` counts every row. Without it, a narrowed list is counted up to {FEW}; where there are more, the answer says \
-                 `count_is_exact: false`."
+                "`exact` counts every row. Without it, a narrowed list is counted up to {FEW} rows, of a large table up to 1000; where \
+                 there are more, the answer says `count_is_exact: false`."
             ),
             json!({ "type": "string", "enum": ["", "exact"] }),
         ),

@@ -129,7 +129,7 @@ pub async fn drill<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Res
     };
     // Both databases write dates and moments as ISO 8601, in UTC.
     let text = Func::cast_as(column::<R>(field.name)?.into_expr(), "text");
-    let step = Func::cust("substr").arg(text).arg(1).arg(i32::try_from(letters).unwrap_or(i32::MAX));
+    let step = Func::cust("substr").arg(text).arg(1).arg(letters);
     let rows = first::<R>(access.reader(), query, None, most)?.expr_as(step.clone(), "value");
     let select = counted(rows).order_by("value", Direction::Desc).to_owned();
     let mut counts = Vec::new();
