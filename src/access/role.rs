@@ -145,7 +145,7 @@ impl Resource for Entity {
 
     fn described() -> Described {
         let permissions = words("Permissions", "What it permits, such as `customers.view`; `*` is everything.");
-        let code = json!({ "type": ["string", "null"], "title": "Code", "maxLength": 60, "pattern": "^[a-z0-9-]+$",
+        let code = json!({ "type": ["string", "null"], "title": "Code", "maxLength": 60, "pattern": "^ *[a-z0-9-]* *$",
             "description": "Blank makes one from the name. It stays as it is." });
         let read = Map::from_iter([("permissions".to_owned(), permissions)]);
         let written = read.clone().into_iter().chain([("code".to_owned(), code)]).collect();

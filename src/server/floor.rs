@@ -223,7 +223,7 @@ async fn order(State(database): State<Database>, Path(id): Path<i64>) -> Result<
 }
 
 async fn latest(database: &Database) -> Result<Vec<Order>> {
-    orders(database.reader(), &format!("ORDER BY order_date DESC, id DESC LIMIT {ROWS}"), None).await
+    orders(database.reader(), &format!("ORDER BY orders.order_date DESC, orders.id DESC LIMIT {ROWS}"), None).await
 }
 
 async fn list(State(database): State<Database>) -> Result<Response> {
