@@ -203,7 +203,7 @@ impl Resource for Entity {
         event: &history::Model,
         version: i64,
     ) -> Result<Option<i64>> {
-        if matches!(event.command.as_str(), "create" | "change" | "delete") {
+        if matches!(event.command.as_str(), "create" | "change" | "delete" | "undo" | "restore") {
             return past::undo::<Self>(transaction, access, event, version).await;
         }
         Err(Error::new(Code::Conflict, "This is about somebody's way in, and cannot be undone."))

@@ -1,17 +1,13 @@
 //! Settings that may change while the server runs, beside those that may not.
 
-use std::collections::BTreeMap;
-
 use super::Setting;
 use crate::access::gate::Access;
 use crate::base::form::Typed;
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::live::{self, ChangeSettings, without_password};
+use crate::server::live::{self, ChangeSettings, PAGE, Wishes, without_password};
 use crate::server::settings::{AT_RUN_TIME, SETTINGS};
-use crate::server::web::{access, go};
-
-const PAGE: &str = "/admin/settings";
+use crate::server::web::{access, done, go};
 
 /// What stands before the name of a setting whose value was shown.
 const WAS: &str = "was.";
@@ -52,7 +48,7 @@ pub async fn settings() -> Result<Vec<Setting>> {
 /// Those of [`live::change`].
 pub async fn save(form: &Typed) -> Result<()> {
     let access: Access<ChangeSettings> = access().await?;
-    let wishes: BTreeMap<_, _> = form
+    let wishes: Wishes = form
         .iter()
         .filter(|(name, _)| !name.starts_with(WAS))
         .map(|(name, wish)| {
@@ -60,7 +56,9 @@ pub async fn save(form: &Typed) -> Result<()> {
             (name.clone(), (was, wish.clone()))
         })
         .collect();
-    live::change(&state()?, &access, &wishes).await?;
+    if live::change(&state()?, &access, &wishes).await? {
+        done("Saved");
+    }
     go(PAGE);
     Ok(())
 }

@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, Query, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-    Value,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement, Value,
 };
 
 use super::{Asked, Entry, Group, Log, MANY};
@@ -29,6 +30,10 @@ const OPENED: usize = 20;
 const FIRST: u64 = 20;
 const PASSED: u64 = 1_000;
 const STEPS: usize = 30;
+/// How far back a question of several parts looks at once, in events: no index knows where its parts meet.
+const LOOKED: u64 = 20_000;
+/// How many events of one part are few: all of them are read and asked for the other parts.
+const FEW: u64 = 2_000;
 /// Text that nobody needs to be longer.
 const LONGEST: usize = 200;
 
@@ -65,23 +70,34 @@ impl Asked {
         Ok(asked)
     }
 
-    /// The events that are asked for, by somebody who reads times in `zone`.
-    ///
-    /// # Errors
-    /// `Invalid` for a time that is none.
-    pub fn condition(&self, zone: Option<&str>) -> Result<Condition> {
-        let mut condition = Condition::all();
-        for (column, value) in [
+    /// The parts that are one value each, which an index leads to.
+    fn parts(&self) -> Vec<(Column, &str)> {
+        let parts = [
             (Column::ActorName, &self.person),
             (Column::Resource, &self.resource),
             (Column::Command, &self.command),
             (Column::Door, &self.door),
             (Column::RequestId, &self.request),
-        ] {
-            if !value.is_empty() {
-                condition = condition.add(column.eq(value));
-            }
-        }
+        ];
+        parts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(column, value)| (column, value.as_str()))
+            .collect()
+    }
+
+    /// The events that are asked for, by somebody who reads times in `zone`.
+    ///
+    /// # Errors
+    /// `Invalid` for a time that is none.
+    pub fn condition(&self, zone: Option<&str>) -> Result<Condition> {
+        let parts = self.parts().into_iter().map(|(column, value)| column.eq(value));
+        Ok(parts.fold(self.times(zone)?, Condition::add))
+    }
+
+    /// When it happened.
+    fn times(&self, zone: Option<&str>) -> Result<Condition> {
+        let mut condition = Condition::all();
         if let Some((from, _)) = time(zone, "from", &self.from)? {
             condition = condition.add(Column::At.gte(from));
         }
@@ -133,6 +149,12 @@ impl Cursor {
         format!("{}-{}-{}", self.at.timestamp_micros(), self.id, self.passing)
     }
 
+    /// What lies before it, and itself.
+    fn up_to(&self) -> Condition {
+        let same = Condition::all().add(Column::At.eq(self.at)).add(Column::Id.gte(self.id));
+        Condition::all().add(Column::At.gte(self.at)).add(Condition::any().add(Column::At.gt(self.at)).add(same))
+    }
+
     /// What lies behind it.
     pub fn condition(&self) -> Condition {
         let same = Condition::all().add(Column::At.eq(self.at)).add(Column::Id.lt(self.id));
@@ -150,14 +172,79 @@ pub fn select(asked: &Condition, cursor: Option<&Cursor>, limit: u64) -> sea_orm
     }
 }
 
+/// What answers a question without reading the whole log.
+struct Reach {
+    condition: Condition,
+    /// The last event that is looked at, if there are more behind it.
+    end: Option<Cursor>,
+}
+
+impl Reach {
+    /// One part is read by its index, and so are several of which one is rare; else the latest [`LOOKED`] events behind the
+    /// cursor are looked at. At most two statements.
+    async fn of(db: &impl ConnectionTrait, asked: &Asked, zone: Option<&str>, cursor: Option<&Cursor>) -> Result<Self> {
+        let (parts, times) = (asked.parts(), asked.times(zone)?);
+        if parts.len() < 2 {
+            return Ok(Self { condition: asked.condition(zone)?, end: None });
+        }
+        if let Some(rare) = rare(db, &parts, &times, cursor).await? {
+            let condition = parts.iter().enumerate().fold(times, |condition, (index, (column, value))| {
+                // An expression has no index, so that both databases go by the rare part.
+                let other = || Expr::col(*column).binary(BinOper::Custom("||".into()), Expr::val("")).eq(*value);
+                condition.add(if index == rare { column.eq(*value) } else { other() })
+            });
+            return Ok(Self { condition, end: None });
+        }
+        let last: Option<(Timestamp, i64)> = select(&times, cursor, 1)
+            .select_only()
+            .columns([Column::At, Column::Id])
+            .offset(LOOKED - 1)
+            .into_tuple()
+            .one(db)
+            .await?;
+        let end = last.map(|(at, id)| Cursor { at, id, passing: String::new() });
+        let within = end.as_ref().map_or_else(Condition::all, Cursor::up_to);
+        Ok(Self { condition: asked.condition(zone)?.add(within), end })
+    }
+}
+
+/// The place of the rarest part, if it has but few events. One statement.
+async fn rare(
+    db: &impl ConnectionTrait,
+    parts: &[(Column, &str)],
+    times: &Condition,
+    cursor: Option<&Cursor>,
+) -> Result<Option<usize>> {
+    let mut counted = parts.iter().enumerate().map(|(index, (column, value))| {
+        let events = select(&times.clone().add(column.eq(*value)), cursor, FEW + 1).select_only().column(Column::Id);
+        Query::select()
+            .expr_as(Expr::val(i64::try_from(index).unwrap_or(i64::MAX)), "part")
+            .expr_as(Func::count(Expr::col(Asterisk)), "counted")
+            .from_subquery(events.into_query(), "few")
+            .to_owned()
+    });
+    let Some(first) = counted.next() else { return Ok(None) };
+    let all = counted.fold(first, |mut all, part| all.union(UnionType::All, part).to_owned());
+    let mut rarest = None;
+    for row in db.query_all(&all).await? {
+        let (index, events): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        if events.unsigned_abs() <= FEW && rarest.is_none_or(|(_, known)| events < known) {
+            rarest = Some((index, events));
+        }
+    }
+    Ok(rarest.and_then(|(index, _)| usize::try_from(index).ok()))
+}
+
 /// A part of the log.
 ///
 /// # Errors
 /// `Invalid` for a question that makes no sense.
 pub async fn read(access: &Access<View>, state: &AppState, query: &str) -> Result<Log> {
     let asked = Asked::parse(query)?;
-    let (condition, reader) = (asked.condition(access.caller().time_zone.as_deref())?, access.reader());
-    let cursor = match Cursor::parse(&asked.after)? {
+    let (zone, reader) = (access.caller().time_zone.as_deref(), access.reader());
+    let cursor = Cursor::parse(&asked.after)?;
+    let Reach { condition, end } = Reach::of(reader, &asked, zone, cursor.as_ref()).await?;
+    let cursor = match cursor {
         Some(cursor) => Some(passed(reader, &condition, cursor).await?),
         None => None,
     };
@@ -198,7 +285,11 @@ pub async fn read(access: &Access<View>, state: &AppState, query: &str) -> Resul
         }
         last = Some(event);
     }
-    if !is_whole {
+    let looked = end.filter(|_| is_whole && next.is_none());
+    let looked_to = looked.as_ref().map(|end| end.at.into());
+    if let Some(end) = looked {
+        next = Some(end);
+    } else if !is_whole {
         next = next.or_else(|| last.map(|last| Cursor::after(&last, if single { "" } else { &last.request_id })));
     }
     if !single {
@@ -209,7 +300,7 @@ pub async fn read(access: &Access<View>, state: &AppState, query: &str) -> Resul
     let mut seen = HashSet::new();
     resources.retain(|name| name != "order-items" && seen.insert(name.clone()));
     let next = next.map(|cursor| Asked { after: cursor.text(), ..asked.clone() }.query_string());
-    Ok(Log { asked, groups, next, people: people(reader).await?, resources })
+    Ok(Log { asked, groups, next, looked_to, people: people(reader).await?, resources })
 }
 
 fn entry(kinds: &[Kind], event: Model) -> Entry {

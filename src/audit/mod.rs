@@ -109,6 +109,8 @@ pub struct Log {
     pub groups: Vec<Group>,
     /// What the next part is asked by, when there is one.
     pub next: Option<String>,
+    /// How far back it was looked, where that is not the beginning: the next part looks further.
+    pub looked_to: Option<Moment>,
     /// Who may have done something.
     pub people: Vec<String>,
     /// What there is.

@@ -42,7 +42,7 @@ fn LogPage() -> impl IntoView {
 
 #[component]
 fn Shown(log: Log) -> impl IntoView {
-    let Log { asked, groups, next, people, resources } = log;
+    let Log { asked, groups, next, looked_to, people, resources } = log;
     let files = {
         let query = asked.from_start().query_string();
         move || {
@@ -61,12 +61,12 @@ fn Shown(log: Log) -> impl IntoView {
     let single = !asked.request.is_empty();
     let is_later = !asked.after.is_empty();
     let first = asked.from_start().href();
-    let narrowed = asked.is_narrowed();
+    let (narrowed, further) = (asked.is_narrowed(), looked_to.is_some());
     let nothing = groups.is_empty().then(|| {
         view! {
             <div class="empty">
                 <p>
-                    <b>{if narrowed { "Nothing matches." } else { "Nothing more." }}</b>
+                    <b>{if !narrowed { "Nothing more." } else if further { "Nothing so far." } else { "Nothing matches." }}</b>
                 </p>
                 {narrowed.then(|| view! { <a class="btn" href=PATH>"Show everything"</a> })}
             </div>
@@ -83,14 +83,16 @@ fn Shown(log: Log) -> impl IntoView {
                 .then(|| {
                     view! {
                         <div class="pager">
-                            <span></span>
+                            <span class="muted">
+                                {looked_to.map(|at| view! { "Looked back to " <When at /> "." })}
+                            </span>
                             <nav aria-label="Pages">
                                 {is_later.then(|| view! { <a class="btn quiet" href=first>"Latest"</a> })}
                                 {next
                                     .map(|next| {
                                         view! {
                                             <a class="btn quiet" rel="next" href=format!("{PATH}?{next}")>
-                                                "Older"
+                                                {if further { "Look further back" } else { "Older" }}
                                                 <Icon shape=Shape::Right />
                                             </a>
                                         }
@@ -174,7 +176,7 @@ fn Row(group: Group, single: bool) -> impl IntoView {
         }
     });
     let undoable = group.entries.iter().all(|entry| !matches!(entry.event.command.as_str(), "ship" | "cancel"))
-        && group.entries.iter().any(|entry| entry.href.is_some());
+        && group.entries.iter().any(|entry| entry.href.is_some() || entry.resource == "settings");
     let may = use_context::<Me>()
         .is_some_and(|me| me.permissions.iter().any(|held| held.ends_with(".change") || held == "*"));
     let undo = (!single && undoable && may).then(|| view! { <Undo request=group.request.clone() count=group.count /> });

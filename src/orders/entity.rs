@@ -344,7 +344,7 @@ impl Resource for Entity {
         past: &Past,
         version: i64,
     ) -> Result<Order> {
-        past::revive(transaction, access, past, version).await
+        past::revive(transaction, access, past, version, past::Back::Restored).await
     }
 
     async fn undo_in(

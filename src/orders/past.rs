@@ -1,5 +1,6 @@
 //! Orders as they were: what their events tell of header, lines and status, and how an order is made so again. An order is
-//! set back by the command that leads back, and by its rules: placing is taken back as reopening is, reopening as placing is.
+//! set back by the command that leads back, and by its rules: placing is taken back as reopening is, reopening as placing is,
+//! but for what was made inactive meanwhile.
 //! What was shipped or cancelled stays so.
 
 use sea_orm::entity::prelude::*;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::entity::{ActiveModel, Entity, allowed, buyer, customers, locked, situation, update};
 use super::item::{self, Products};
 use super::pricing;
+use super::status::Situation;
 use super::{Command, Item, ItemInput, Order, OrderId, OrderInput, Status};
 use crate::access::gate::Access;
 use crate::base::error::{Code, FieldErrors};
@@ -18,6 +20,16 @@ use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
 use crate::history::past::{Past, Side, apply};
 use crate::server::record::{Add, Delete, Expected, Resource, View, past as records};
+
+/// How an order gets back what it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// As it was once: what comes back is ordered anew, of whom and what is active.
+    Restored,
+    /// As it was until the change that is undone: what was ordered stays ordered, as it does when a customer or a product is
+    /// made inactive.
+    Undone,
+}
 
 /// Everything that makes an order, by name; a line by its SKU as `items[BEV-001]`. Derived from it are the keys by which it is
 /// found.
@@ -123,17 +135,18 @@ pub(super) async fn set_back(
     allowed(&before, &before.settled(access.caller()), Command::Change)?;
     let then = remembered(past)?;
     let after = Order { header: then.header, customer_name: then.customer_name, items: then.items, ..before.clone() };
-    put(transaction, access, &before, after).await
+    put(transaction, access, &before, after, Back::Restored).await
 }
 
-/// Writes an order over what is stored of it. Lines that come back must be of products that can be ordered.
+/// Writes an order over what is stored of it.
 async fn put(
     transaction: &DatabaseTransaction,
     access: &Access<View<Entity>>,
     before: &Order,
     after: Order,
+    back: Back,
 ) -> Result<Order> {
-    let (mut after, row) = checked(transaction, Some(before), after).await?;
+    let (mut after, row) = checked(transaction, Some(before), after, back).await?;
     after.take_items(after.items.clone().unwrap_or_default());
     let same = Order { version: before.version, updated_at: before.updated_at.clone(), ..after.clone() };
     if same == *before {
@@ -153,18 +166,19 @@ async fn checked(
     transaction: &DatabaseTransaction,
     before: Option<&Order>,
     mut order: Order,
+    back: Back,
 ) -> Result<(Order, ActiveModel)> {
     let people = customers(transaction, [order.header.customer.0]).await?;
     // An order that is no draft was agreed upon when its customer and its products were active.
-    let is_settled = order.status != Status::Draft;
+    let is_settled = order.status != Status::Draft || back == Back::Undone;
     let customer = match people.get(&order.header.customer.0) {
         Some(customer) if is_settled => customer,
         _ => buyer(&people, &order.header, before)?,
     };
     let known: Vec<_> = before.iter().flat_map(|order| order.items.iter().flatten()).map(|item| item.product).collect();
     let items = order.items.get_or_insert_default();
-    let back = items.iter().filter(|item| !known.contains(&item.product));
-    let named: Vec<_> = back.map(|item| ItemInput { product: Some(item.product), ..ItemInput::default() }).collect();
+    let anew = items.iter().filter(|item| !known.contains(&item.product));
+    let named: Vec<_> = anew.map(|item| ItemInput { product: Some(item.product), ..ItemInput::default() }).collect();
     let products = Products::named(transaction, &named).await?;
     let mut errors = FieldErrors::new();
     for (row, item) in items.iter().enumerate().filter(|(_, item)| !known.contains(&item.product)) {
@@ -215,9 +229,10 @@ pub(super) async fn revive(
     access: &Access<View<Entity>>,
     past: &Past,
     version: i64,
+    back: Back,
 ) -> Result<Order> {
     access.also::<Add<Entity>>()?;
-    let (mut order, mut row) = checked(transaction, None, remembered(past)?).await?;
+    let (mut order, mut row) = checked(transaction, None, remembered(past)?, back).await?;
     let at = now();
     row.id = Set(OrderId(past.id));
     row.version = Set(version);
@@ -242,7 +257,8 @@ pub(super) async fn undo(
 ) -> Result<Option<i64>> {
     if event.version_after.is_none() {
         let past = records::lost::<Entity>(transaction, event).await?;
-        return revive(transaction, access, &past, past.version + 1).await.map(|order| Some(order.version));
+        let order = revive(transaction, access, &past, past.version + 1, Back::Undone).await?;
+        return Ok(Some(order.version));
     }
     let before = locked(transaction, event.record_id).await?;
     before.check(Expected::Version(version))?;
@@ -273,8 +289,9 @@ pub(super) async fn undo(
         )
     })?;
     let situated = situation(transaction, access.caller(), &before).await?;
-    allowed(&before, &situated.settled, command)?;
-    put(transaction, access, &before, after).await.map(|order| Some(order.version))
+    let settled = Situation { customer_is_active: true, inactive_products: Vec::new(), ..situated.settled };
+    allowed(&before, &settled, command)?;
+    put(transaction, access, &before, after, Back::Undone).await.map(|order| Some(order.version))
 }
 
 /// The command that leads from one status to another.

@@ -9,7 +9,9 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryO
 use serde::Serialize;
 use serde_json::Value;
 
+use super::AppState;
 use super::database::Database;
+use super::live;
 use super::record::past::{self, Restored, Wish};
 use super::record::{Expected, Resource, Stored, View, find};
 use crate::access::gate::{Access, Caller, Purpose};
@@ -163,7 +165,7 @@ pub struct Undone {
 /// # Errors
 /// `NotFound` when nothing was done in such a request; `Forbidden`; `Conflict` with the reason why it cannot be undone.
 pub async fn undo(
-    kinds: &[Kind],
+    state: &AppState,
     asking: &Asking,
     request_id: &str,
     reason: Option<String>,
@@ -181,15 +183,21 @@ pub async fn undo(
     // An import says what it did in an event of its own, about no record.
     let events: Vec<_> = events.into_iter().filter(|event| event.record_id != 0).collect();
     let first = events.first().ok_or_else(unknown)?;
-    let kind_of = |event: &Model| {
-        let kind = kinds.iter().find(|kind| kind.name == event.resource);
-        kind.ok_or_else(|| refused(format!("What was done to {} cannot be undone.", event.resource)))
-    };
-    let transaction = (kind_of(first)?.begin)(asking).await?;
     let undoes = format!("Undoes {request_id}");
     let reason = reason.map_or(undoes.clone(), |reason| format!("{reason} · {undoes}"));
     let caller = Caller { purpose: Some(Purpose { command: "undo", reason }), ..Caller::clone(&asking.caller) };
     let asking = Asking { caller: Arc::new(caller), database: asking.database.clone() };
+    let told_as = asking.caller.request_id.clone();
+    if events.iter().all(|event| event.resource == live::RESOURCE) {
+        let access = Access::of(Arc::clone(&asking.caller), asking.database.clone())?;
+        live::undo(state, &access, &events, dry_run).await?;
+        return Ok(Undone { dry_run, undone: events.len(), request_id: told_as, page: live::PAGE.to_owned() });
+    }
+    let kind_of = |event: &Model| {
+        let kind = state.kinds.iter().find(|kind| kind.name == event.resource);
+        kind.ok_or_else(|| refused(no_way_back(&event.resource)))
+    };
+    let transaction = (kind_of(first)?.begin)(&asking).await?;
     // The version every record is at, as far as it was taken back.
     let mut versions: HashMap<(&str, i64), i64> = HashMap::new();
     let mut left = None;
@@ -216,13 +224,24 @@ pub async fn undo(
     let single = versions.len() == 1 && left.is_some();
     let path = kind_of(first)?.path;
     let page = if single { format!("{path}/{}", first.record_id) } else { path.to_owned() };
-    let undone = Undone { dry_run, undone: events.len(), request_id: asking.caller.request_id.clone(), page };
+    let undone = Undone { dry_run, undone: events.len(), request_id: told_as, page };
     if dry_run {
         transaction.rollback().await?;
     } else {
         transaction.commit().await?;
     }
     Ok(undone)
+}
+
+/// Why what was done to something that is no record is not undone, and what to do instead.
+fn no_way_back(resource: &str) -> String {
+    match resource {
+        "tokens" => {
+            "What was done to a token is not undone: revoke one that was made, make a new one for one that was revoked."
+                .into()
+        }
+        other => format!("What was done to {other} cannot be undone."),
+    }
 }
 
 fn refused(detail: String) -> Error {

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::AppState;
 use super::settings::Settings;
@@ -17,10 +18,16 @@ use crate::access::gate::{Access, Permission};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
-use crate::history::entity::{Subject, record};
+use crate::history::entity::{self as history, Subject};
 
 /// How soon a server learns of what was changed through another one.
 pub const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What the history calls them.
+pub const RESOURCE: &str = "settings";
+
+/// The page where they are changed.
+pub const PAGE: &str = "/admin/settings";
 
 /// The settings as one record of the history.
 const HOUSE: i64 = 1;
@@ -122,18 +129,55 @@ fn apply(state: &AppState, settings: Settings) {
     *state.live.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
 }
 
-/// Changes settings: each name to what it was, as the caller saw it, and what it is to be; blank goes back to the default.
+/// What settings were, as the caller saw them, and what they are to be, by name; blank is the default.
+pub type Wishes = BTreeMap<String, (String, String)>;
+
+/// Changes settings. Says whether anything changed.
 ///
 /// # Errors
 /// `Invalid` at a setting that makes no sense or cannot be changed here; `Conflict` at one that somebody else changed.
-pub async fn change(
+pub async fn change(state: &AppState, access: &Access<ChangeSettings>, wishes: &Wishes) -> Result<bool> {
+    let transaction = access.write().await?;
+    let changed = change_in(state, &transaction, access, wishes).await?;
+    if changed {
+        transaction.commit().await?;
+        refresh(state).await?;
+    }
+    Ok(changed)
+}
+
+/// Sets back what events changed, the latest first.
+///
+/// # Errors
+/// `Conflict` at a setting that was changed since; those of [`change`].
+pub async fn undo(
     state: &AppState,
     access: &Access<ChangeSettings>,
-    wishes: &BTreeMap<String, (String, String)>,
+    events: &[history::Model],
+    dry_run: bool,
 ) -> Result<()> {
-    let mut errors = FieldErrors::new();
     let transaction = access.write().await?;
-    let before = stored(&transaction).await?;
+    for event in events {
+        let text = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().to_owned();
+        let changes = event.changes.as_object().into_iter().flatten();
+        let wishes = changes.map(|(name, both)| (name.clone(), (text(both.get(1)), text(both.get(0))))).collect();
+        change_in(state, &transaction, access, &wishes).await?;
+    }
+    if dry_run {
+        return Ok(transaction.rollback().await?);
+    }
+    transaction.commit().await?;
+    refresh(state).await
+}
+
+async fn change_in(
+    state: &AppState,
+    transaction: &DatabaseTransaction,
+    access: &Access<ChangeSettings>,
+    wishes: &Wishes,
+) -> Result<bool> {
+    let mut errors = FieldErrors::new();
+    let before = stored(transaction).await?;
     let (mut after, mut changes) = (before.clone(), Map::new());
     for (name, (was, wish)) in wishes {
         let wish = wish.trim();
@@ -165,25 +209,24 @@ pub async fn change(
         return Err(Error::fields(errors));
     }
     if changes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     for name in changes.keys() {
         match after.get(name) {
             None => {
-                Entity::delete_by_id(name.clone()).exec(&transaction).await?;
+                Entity::delete_by_id(name.clone()).exec(transaction).await?;
             }
             Some(value) => {
                 let row = ActiveModel { name: Set(name.clone()), value: Set(value.clone()), updated_at: Set(now()) };
                 let again =
                     OnConflict::column(Column::Name).update_columns([Column::Value, Column::UpdatedAt]).to_owned();
-                Entity::insert(row).on_conflict(again).exec_without_returning(&transaction).await?;
+                Entity::insert(row).on_conflict(again).exec_without_returning(transaction).await?;
             }
         }
     }
-    let subject = Subject { resource: "settings", id: HOUSE, command: "change", versions: (None, None), reason: None };
-    record(&transaction, access.caller(), subject, changes.into()).await?;
-    transaction.commit().await?;
-    refresh(state).await
+    let subject = Subject { resource: RESOURCE, id: HOUSE, command: "change", versions: (None, None), reason: None };
+    history::record(transaction, access.caller(), subject, changes.into()).await?;
+    Ok(true)
 }
 
 /// Goes by what other servers change, until the server stops.

@@ -126,7 +126,7 @@ pub async fn undo(request: &str) -> Result<()> {
     if !state.kinds.iter().any(|kind| may_see(&asking.caller, kind).is_ok()) {
         return state.kinds.first().map_or_else(|| Err(Error::unauthenticated()), |kind| may_see(&asking.caller, kind));
     }
-    let undone = kinds::undo(&state.kinds, &asking, request, None, false).await?;
+    let undone = kinds::undo(&state, &asking, request, None, false).await?;
     done("Undone");
     go(&undone.page);
     Ok(())

@@ -108,6 +108,45 @@ both! {
         assert!(later <= first + 3, "{first} statements, then {later}");
     }
 
+    async fn parts_that_hardly_meet_are_looked_for_step_by_step(app) {
+        app.json(As::Staff, "POST", "/api/products/", json!({ "sku": "A", "name": "A", "unit": "pcs", "price": 1 })).await.expect(201);
+        let many = async |person: &str, resource: &str, command: &str, count: i64| {
+            app.execute(&format!(
+                "INSERT INTO events (at, actor_kind, actor_name, door, request_id, resource, record_id, command, changes) \
+                 SELECT e.at, e.actor_kind, '{person}', e.door, '{person}' || e.id || '-' || n.i, '{resource}', n.i, '{command}', e.changes \
+                 FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n) AS n, \
+                 (SELECT * FROM events ORDER BY id LIMIT 1) AS e ORDER BY n.i"
+            )).await;
+        };
+        many("Early", "products", "change", 2_500).await;
+        many("Early", "products", "create", 3).await;
+        many("Late", "customers", "change", 22_500).await;
+        let counted = |log: &Value| groups(log).iter().map(|group| group["count"].as_u64().unwrap()).sum::<u64>();
+
+        let never = log(app, "person=Late&resource=products").await;
+        assert_eq!(counted(&never), 0);
+        let further = never["next"].as_str().expect("a way further back");
+        assert!(never["looked_to"].is_string());
+        let page = app.page(As::Administrator, "/admin/log?person=Late&resource=products").await.expect(200).body;
+        assert!(page.contains("Nothing so far.") && page.contains("Look further back") && page.contains("Looked back to"));
+        let over = log(app, further).await;
+        assert_eq!((counted(&over), &over["next"], &over["looked_to"]), (0, &Value::Null, &Value::Null));
+
+        let (seen, parts) = walked(app, "person=Early&resource=products&command=change").await;
+        assert_eq!((seen.len(), parts), (2_500, 1 + 50), "one part looks without finding, none is missed");
+        assert!(seen.is_sorted_by(|one, other| one > other));
+
+        for (query, count) in [("person=The+staff&resource=products", 0), ("command=create&resource=products", 4), ("person=Early&command=create", 3)] {
+            let rare = log(app, query).await;
+            assert_eq!((counted(&rare), &rare["next"]), (count, &Value::Null), "{query}: what is rare is found at once");
+        }
+        let before = app.state.database.statements();
+        log(app, "person=Late&resource=products").await;
+        assert!(app.state.database.statements() - before <= 6);
+        let file = file(app, As::Administrator, "person=Early&resource=products&command=create").await.expect(200).body;
+        assert_eq!(file.lines().count(), 1 + 3);
+    }
+
     async fn what_is_filtered_is_taken_along(app) {
         app.json(As::Staff, "POST", "/api/customers/", json!({ "name": "Bob" })).await.expect(201);
         for number in 0..3 {

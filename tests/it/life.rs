@@ -1,5 +1,9 @@
 //! A company that lives at random: the same seed is the same life on both databases.
 
+use kontor::access::gate::Access;
+use kontor::import::Kind;
+use kontor::import::mapping::Mapping;
+use kontor::import::run::{self, File, Import, Mode, Watch};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, As, TestApp};
@@ -140,4 +144,69 @@ pub async fn step(app: &TestApp, luck: &mut Luck, final_ones: bool) -> Answer {
             .await
         }
     }
+}
+
+/// What was done in one request, if it was allowed.
+pub struct Deed {
+    pub request: String,
+    pub said: String,
+}
+
+/// Does something that a company does seldom: about the people of the house, or a whole import.
+pub async fn seldom(app: &TestApp, luck: &mut Luck) -> Deed {
+    if luck.below(3) == 0 {
+        return import(app, luck).await;
+    }
+    let (users, roles) = (ids(app, "users").await, ids(app, "roles").await);
+    let word = format!("w{}", luck.below(1000));
+    let permissions = ["customers.view", "customers.change", "orders.place", "products.view"];
+    let some: Vec<_> = permissions.iter().filter(|_| luck.below(2) == 0).collect();
+    let page = app.get(As::Administrator, "/api/roles/").await.expect(200).json();
+    let codes: Vec<_> = page["results"].as_array().unwrap().iter().map(|role| role["code"].clone()).collect();
+    let held: Vec<_> = codes.iter().filter(|_| luck.below(3) == 0).collect();
+    let (method, path, body) = match luck.below(7) {
+        0 => ("POST", "/api/roles/".to_owned(), json!({ "name": word, "permissions": some })),
+        1 => {
+            ("PATCH", format!("/api/roles/{}/", luck.one(&roles)), json!({ "permissions": some, "description": word }))
+        }
+        2 => ("DELETE", format!("/api/roles/{}/", luck.one(&roles)), json!({})),
+        3 => {
+            let service = luck.below(2) == 0;
+            let body =
+                json!({ "name": word, "email": format!("{word}@k.example"), "roles": held, "is_service": service });
+            ("POST", "/api/users/".to_owned(), body)
+        }
+        4 => ("DELETE", format!("/api/users/{}/", luck.one(&users)), json!({})),
+        5 => ("PATCH", format!("/api/users/{}/", luck.one(&users)), json!({ "roles": held, "name": word })),
+        _ => ("PATCH", format!("/api/users/{}/", luck.one(&users)), json!({ "is_active": luck.below(2) == 0 })),
+    };
+    // The administrator who does all this stays one.
+    let is_own =
+        path.starts_with("/api/users/") && app.get(As::Administrator, &path).await.body.contains("\"administrator@");
+    let body = if is_own && method == "PATCH" { json!({ "name": word }) } else { body };
+    let answer = app.json(As::Administrator, method, &path, body).await;
+    assert!(!answer.status.is_server_error(), "{method} {path}: {}", answer.body);
+    Deed { request: answer.header("x-request-id").to_owned(), said: format!("{method} {path}: {}", answer.body) }
+}
+
+/// Imports a new customer and a known one with another name, a product, and an order of it.
+async fn import(app: &TestApp, luck: &mut Luck) -> Deed {
+    let page = app.get(As::Administrator, "/api/customers/?page_size=200").await.expect(200).json();
+    let known: Vec<_> = page["results"].as_array().unwrap().iter().map(|row| row["code"].clone()).collect();
+    let number = 50_000 + luck.below(1_000);
+    let mut customers = format!("code,name\nI{number},Imported {number}\n");
+    if !known.is_empty() {
+        customers.push_str(&format!("{},Renamed {number}\n", luck.one(&known).as_str().unwrap()));
+    }
+    let products = format!("sku,name,unit,price\nI{number},Thing,pcs,1.50\n");
+    let orders = format!("number,customer_code,order_date\n{number},I{number},2026-01-02\n");
+    let lines = format!("order_number,sku,quantity\n{number},I{number},{}\n", 1 + luck.below(9));
+    let files =
+        [(Kind::Customers, customers), (Kind::Products, products), (Kind::Orders, orders), (Kind::Lines, lines)];
+    let files =
+        files.map(|(kind, text)| File { kind, name: format!("{}.csv", kind.name()), content: text.into_bytes() });
+    let access = Access::<Import>::system(&app.state.database).unwrap();
+    let watch = Watch::new(&|_, _| ());
+    let report = run::run(&access, &files, &Mapping::default(), Mode::Write, &watch).await.unwrap();
+    Deed { request: access.caller().request_id.clone(), said: format!("import {number}: {:?}", report.problems) }
 }

@@ -1,10 +1,10 @@
 //! Changes are undone by commands that lead back, as long as nothing depends on them.
 
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::life::{Luck, begin, step};
+use crate::life::{Deed, Luck, begin, seldom, step};
 use crate::support::{Answer, As, TestApp};
 
 async fn undo(app: &TestApp, who: As, change: &Answer) -> Answer {
@@ -17,15 +17,16 @@ fn why(answer: Answer) -> String {
     answer.expect(409).json()["detail"].as_str().unwrap().to_owned()
 }
 
-/// Everything that is stored about the business, but for what undoing leaves otherwise: versions and the time of the last
+/// Everything that is stored about the business and its people, but for what undoing leaves otherwise: versions and the time of the last
 /// change; what orders are searched by, which holds the customer's code of the moment. The history itself and the series of
 /// numbers are no business: a number that was drawn is not drawn again.
 async fn books(app: &TestApp) -> Vec<Value> {
     let reader = app.state.database.reader();
     let mut rows = Vec::new();
-    for table in ["customers", "products", "orders", "order_items"] {
-        let sql = format!("SELECT * FROM {table} ORDER BY id");
-        let statement = sea_orm::Statement::from_string(sea_orm::ConnectionTrait::get_database_backend(reader), sql);
+    for table in ["customers", "products", "orders", "order_items", "users", "roles", "user_roles"] {
+        let key = if table == "user_roles" { "user_id, role_id" } else { "id" };
+        let sql = format!("SELECT * FROM {table} ORDER BY {key}");
+        let statement = Statement::from_string(reader.get_database_backend(), sql);
         for mut row in sea_orm::JsonValue::find_by_statement(statement).all(reader).await.unwrap() {
             let values = row.as_object_mut().unwrap();
             values.remove("version");
@@ -43,20 +44,37 @@ async fn a_life_backwards(app: &TestApp, seed: u64) {
     let mut luck = Luck::of(seed);
     begin(app).await;
     let mut done = Vec::new();
-    for _ in 0..60 {
+    for _ in 0..80 {
         let before = books(app).await;
-        let answer = step(app, &mut luck, false).await;
-        let events = format!("events WHERE request_id = '{}'", answer.header("x-request-id"));
-        if app.rows(&events).await > 0 {
-            done.push((before, answer));
+        let deed = if luck.below(4) == 0 {
+            seldom(app, &mut luck).await
+        } else {
+            let answer = step(app, &mut luck, false).await;
+            Deed { request: answer.header("x-request-id").to_owned(), said: answer.body }
+        };
+        if app.rows(&format!("events WHERE request_id = '{}'", deed.request)).await > 0 {
+            done.push((before, deed));
         }
     }
-    assert!(done.len() > 25, "too little happened: {}", done.len());
-    while let Some((before, answer)) = done.pop() {
-        let undone = undo(app, As::Administrator, &answer).await;
-        assert_eq!(undone.status, 200, "seed {seed}: {}\n{}", undone.body, answer.body);
-        assert_eq!(books(app).await, before, "seed {seed}: {}", answer.body);
+    assert!(done.len() > 30, "too little happened: {}", done.len());
+    for part in ["import 5", " /api/users/", " /api/roles/"] {
+        assert!(done.iter().any(|(_, deed)| deed.said.contains(part)), "nothing was done by {part}");
     }
+    while let Some((before, deed)) = done.pop() {
+        let undone =
+            app.json(As::Administrator, "POST", &format!("/api/changes/{}/undo/", deed.request), json!({})).await;
+        assert_eq!(undone.status, 200, "seed {seed}: {}\n{}", undone.body, deed.said);
+        assert_eq!(books(app).await, before, "seed {seed}: {}", deed.said);
+    }
+}
+
+/// The request of the latest event of a sort.
+async fn latest_request(app: &TestApp, which: &str) -> String {
+    let reader = app.state.database.reader();
+    let sql = format!("SELECT request_id FROM events WHERE {which} ORDER BY id DESC LIMIT 1");
+    let statement = Statement::from_string(reader.get_database_backend(), sql);
+    let row = reader.query_one_raw(statement).await.unwrap();
+    row.expect("such an event").try_get("", "request_id").unwrap()
 }
 
 both! {
@@ -155,15 +173,40 @@ both! {
         let back = app.get(As::Staff, &path).await.json();
         assert_eq!((&back["status"], &back["number"], &back["placed_at"]), (&json!("placed"), &again["number"], &again["placed_at"]));
         let reopened = app.act(As::Staff, &order, "reopen", json!({})).await.expect(200);
-        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "is_active": false })).await.expect(200);
-        assert!(why(undo(app, As::Staff, &reopened).await).contains("customer is inactive"));
-        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "is_active": true })).await.expect(200);
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "credit_limit": "5.00" })).await.expect(200);
+        assert!(why(undo(app, As::Staff, &reopened).await).contains("credit limit"));
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "credit_limit": null, "is_active": false })).await.expect(200);
         undo(app, As::Staff, &reopened).await.expect(200);
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "is_active": true })).await.expect(200);
         let shipped = app.act(As::Staff, &order, "ship", json!({})).await.expect(200);
         let books = app.order_books().await;
         let said = why(undo(app, As::Staff, &shipped).await);
         assert!(said.contains("is shipped") && said.contains("no command leads back"), "{said}");
         assert_eq!(app.order_books().await, books, "nothing is written");
+    }
+
+    async fn what_was_ordered_comes_back_though_it_is_no_longer_sold(app) {
+        let customer = app.customer("Bob").await;
+        app.product("A", "10.00").await;
+        app.product("B", "10.00").await;
+        let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }, { "sku": "B", "quantity": 2 }])).await;
+        let path = format!("/api/orders/{}/", order["id"]);
+        for product in [1, 2] {
+            app.json(As::Staff, "PATCH", &format!("/api/products/{product}/"), json!({ "is_active": false })).await.expect(200);
+        }
+        app.json(As::Staff, "PATCH", "/api/customers/1/", json!({ "is_active": false })).await.expect(200);
+        let before = books(app).await;
+        let fewer = app.json(As::Staff, "PATCH", &path, json!({ "items": [{ "id": order["items"][0]["id"], "quantity": 1 }] })).await.expect(200);
+        // Restoring orders anew, and what is not sold cannot be ordered.
+        let events = app.get(As::Staff, "/api/events/?resource=orders").await.json();
+        let place = events["results"][0]["id"].clone();
+        let refused = app.at_version(As::Staff, "POST", &format!("{path}restore/"), &json!(2), json!({ "event": place })).await;
+        assert!(refused.body.contains("inactive"), "{}", refused.body);
+        undo(app, As::Staff, &fewer).await.expect(200);
+        assert_eq!(books(app).await, before);
+        let gone = app.json(As::Staff, "DELETE", &path, json!({})).await.expect(204);
+        undo(app, As::Staff, &gone).await.expect(200);
+        assert_eq!(books(app).await, before);
     }
 
     async fn a_bulk_change_is_undone_as_one_or_not_at_all(app) {
@@ -187,6 +230,77 @@ both! {
         assert_eq!((books(app).await, app.rows("events").await), (stored, events), "all or nothing");
     }
 
+    async fn what_was_done_to_people_and_roles_is_undone_by_the_same_rules(app) {
+        let send = async |who: As, method: &str, path: &str, body: Value| app.json(who, method, path, body).await;
+        let clerks = json!({ "name": "Clerks", "permissions": ["products.view"] });
+        let role = send(As::Administrator, "POST", "/api/roles/", clerks).await.expect(201);
+        let person = json!({ "name": "Ann", "email": "ann@kontor.example", "roles": ["clerks"] });
+        let made = send(As::Administrator, "POST", "/api/users/", person).await.expect(201);
+        let ann = format!("/api/users/{}/", made.json()["id"]);
+        let before = books(app).await;
+        assert!(why(undo(app, As::Administrator, &role).await).contains("is in use"));
+
+        // More for a person, more for a role, and a person gone: all of it comes back, with what they hold.
+        let raised = send(As::Administrator, "PATCH", &ann, json!({ "roles": ["clerks", "staff"] })).await.expect(200);
+        let widened = send(As::Administrator, "PATCH", &format!("/api/roles/{}/", role.json()["id"]), json!({ "permissions": ["products.view", "orders.ship"] })).await.expect(200);
+        undo(app, As::Administrator, &widened).await.expect(200);
+        let undone = undo(app, As::Administrator, &raised).await.expect(200);
+        assert_eq!(books(app).await, before);
+        undo(app, As::Administrator, &undone).await.expect(200);
+        assert_eq!(app.get(As::Administrator, &ann).await.json()["roles"], json!(["clerks", "staff"]));
+        let lowered = send(As::Administrator, "PATCH", &ann, json!({ "roles": ["clerks"] })).await.expect(200);
+        let gone = send(As::Administrator, "DELETE", &ann, json!({})).await.expect(204);
+        undo(app, As::Administrator, &gone).await.expect(200);
+        assert_eq!(books(app).await, before);
+
+        // Undoing gives nobody more than who undoes holds.
+        let manager = app.bearer(&["users.view", "users.change", "roles.view", "roles.change", "products.view"]).await;
+        let clerks = format!("/api/roles/{}/", role.json()["id"]);
+        send(As::Administrator, "PATCH", &clerks, json!({ "permissions": ["products.view", "orders.ship"] })).await.expect(200);
+        let narrowed = send(As::Administrator, "PATCH", &clerks, json!({ "permissions": ["products.view"] })).await.expect(200);
+        for change in [&lowered, &narrowed] {
+            let path = format!("/api/changes/{}/undo/", change.header("x-request-id"));
+            let headers = [("content-type", "application/json"), ("authorization", manager.as_str())];
+            let refused = app.call(As::Anonymous, "POST", &path, &headers, "{}".to_owned()).await.expect(403);
+            assert!(refused.body.contains("you do not hold"), "{}", refused.body);
+        }
+        assert_eq!(books(app).await, before);
+    }
+
+    async fn what_has_no_way_back_says_so(app) {
+        app.person("Ann", &["administrator"]).await;
+        app.bearer(&["products.view"]).await;
+        for (which, said) in [("command = 'set_password'", "way in"), ("resource = 'tokens'", "revoke")] {
+            let request = latest_request(app, which).await;
+            let detail = why(app.json(As::Administrator, "POST", &format!("/api/changes/{request}/undo/"), json!({})).await);
+            assert!(detail.contains(said), "{detail}");
+        }
+    }
+
+    async fn settings_are_undone_unless_somebody_changed_them_since(app) {
+        let set = async |was: &str, burst: &str| {
+            let fields = [("page", "/admin/settings"), ("form[was.rate_burst]", was), ("form[rate_burst]", burst)];
+            let saved = app.form(As::Administrator, "/-/admin/set", "text/html", &fields).await.expect(303);
+            assert!(saved.header("set-cookie").starts_with("kontor_done=Saved."), "the page offers to undo it");
+            latest_request(app, "resource = 'settings'").await
+        };
+        let burst = || app.state.live.settings().rate_burst.get();
+        let undo = async |who: As, request: &str, body: Value| app.json(who, "POST", &format!("/api/changes/{request}/undo/"), body).await;
+        let (first, second) = (set("", "7").await, set("7", "9").await);
+        assert!(why(undo(As::Administrator, &first, json!({})).await).contains("Somebody else set rate_burst to \"9\""));
+        undo(As::Staff, &second, json!({})).await.expect(403);
+        undo(As::Administrator, &second, json!({ "dry_run": true })).await.expect(200);
+        assert_eq!(burst(), 9);
+        undo(As::Administrator, &second, json!({})).await.expect(200);
+        assert_eq!(burst(), 7);
+        undo(As::Administrator, &first, json!({})).await.expect(200);
+        assert_eq!((burst(), app.rows("settings").await), (2_000, 0));
+        let undone = latest_request(app, "resource = 'settings' AND command = 'undo'").await;
+        let form = [("request", undone.as_str()), ("page", "/admin/settings")];
+        let redone = app.form(As::Administrator, "/-/changes/undo", "text/html", &form).await.expect(303);
+        assert_eq!((redone.header("location"), burst()), ("/admin/settings", 7));
+    }
+
     async fn only_who_may_do_it_may_undo_it(app) {
         let made = app.json(As::Staff, "POST", "/api/customers/", json!({ "name": "Bob" })).await.expect(201);
         assert!(undo(app, As::Viewer, &made).await.expect(403).body.contains("customers.delete"));
@@ -201,12 +315,7 @@ both! {
         assert!(!refused.expect(400).at("why").is_empty());
         let users = app.rows("events WHERE resource = 'users'").await;
         assert!(users > 0);
-        let request: String = {
-            let sql = "SELECT request_id FROM events WHERE resource = 'users' LIMIT 1";
-            let reader = app.state.database.reader();
-            let row = sea_orm::ConnectionTrait::query_one_raw(reader, sea_orm::Statement::from_string(sea_orm::ConnectionTrait::get_database_backend(reader), sql)).await;
-            row.unwrap().unwrap().try_get("", "request_id").unwrap()
-        };
+        let request = latest_request(app, "resource = 'users'").await;
         let refused = app.json(As::Administrator, "POST", &format!("/api/changes/{request}/undo/"), json!({})).await;
         assert_eq!(refused.status, 409, "{}", refused.body);
     }

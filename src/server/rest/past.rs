@@ -110,7 +110,7 @@ pub(super) async fn undo(
     let values = checked(&[REASON, DRY_RUN], &given)?;
     let asking = Asking { caller, database: state.database.clone() };
     let dry_run = flag(&values, "dry_run");
-    Ok(Json(kinds::undo(&state.kinds, &asking, &request_id, text(&values, "reason"), dry_run).await?))
+    Ok(Json(kinds::undo(&state, &asking, &request_id, text(&values, "reason"), dry_run).await?))
 }
 
 /// The description of `?as_of=`.
