@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use kontor::access::gate::Access;
+use kontor::access::part::Part;
 use kontor::access::people::UserInput;
 use kontor::access::token::{NewToken, Owner};
 use kontor::access::{password, token, user};
 use kontor::base::error::Code;
 use kontor::base::form::Input;
+use kontor::base::listing::MAX_PAGE_SIZE;
 use kontor::base::time::Moment;
 use kontor::base::time::stored::now;
 use kontor::base::time::zone::Zone;
@@ -453,7 +455,14 @@ async fn tokens(database: &Database, command: Token) -> Result<()> {
         }
         Token::List => {
             let day = |at: Option<Moment>| at.map_or_else(|| "never".to_owned(), |at| Zone::default().said(&at));
-            for token in token::Entity::list(&Access::system(database)?, None).await?.into_iter().rev() {
+            let (access, mut tokens) = (Access::system(database)?, Vec::new());
+            let mut part = Some(Part { page_size: MAX_PAGE_SIZE, ..Part::default() });
+            while let Some(asked) = part {
+                let listed = token::Entity::list(&access, asked).await?;
+                tokens.extend(listed.lines);
+                part = asked.next(listed.count);
+            }
+            for token in tokens.into_iter().rev() {
                 let scope = token.permissions.map_or_else(|| "everything".to_owned(), |scope| scope.join(" "));
                 let state = token.revoked_at.map_or_else(
                     || format!("expires {}", day(token.expires_at)),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod part;
 pub mod people;
 pub mod permission;
 

@@ -5,9 +5,11 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::json;
 
 use super::gate::{Access, Oneself};
+use super::part::{Lines, Part};
 use super::people::{SessionLine, TokenLine};
 use super::token::{self, NewToken};
 use super::{password, session, user};
+use crate::base::listing::MAX_PAGE_SIZE;
 use crate::base::time::stored::now;
 use crate::base::time::zones;
 use crate::base::{Error, Result};
@@ -79,12 +81,16 @@ pub async fn choose_zone(access: &Access<Oneself>, name: &str) -> Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// Their sessions; `current` is the one that asks.
+/// Their latest sessions; `current` is the one that asks.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn sessions(access: &Access<Oneself>, current: Option<&str>) -> Result<Vec<SessionLine>> {
-    session::lines(access.reader(), Some(access.user_id()), current).await
+pub async fn sessions(access: &Access<Oneself>, current: Option<&str>) -> Result<Lines<SessionLine>> {
+    session::lines(access.reader(), latest(access), current).await
+}
+
+fn latest(access: &Access<Oneself>) -> Part {
+    Part { page_size: MAX_PAGE_SIZE, ..Part::of(access.user_id()) }
 }
 
 /// Ends one of their sessions, or without an id all but `current`.
@@ -112,12 +118,12 @@ async fn note(transaction: &DatabaseTransaction, access: &Access<Oneself>, comma
     record(transaction, access.caller(), subject, json!({})).await
 }
 
-/// Their tokens.
+/// Their latest tokens.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn tokens(access: &Access<Oneself>) -> Result<Vec<TokenLine>> {
-    token::lines(access.reader(), Some(access.user_id())).await
+pub async fn tokens(access: &Access<Oneself>) -> Result<Lines<TokenLine>> {
+    token::lines(access.reader(), latest(access)).await
 }
 
 /// Makes a token that acts for them and returns it with its secret, which nobody can read again.

@@ -3,7 +3,7 @@
 //! The database keeps a digest of the id, so a copy of it opens no session. One statement loads a session together with
 //! its person and their permissions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta};
 use sea_orm::entity::prelude::*;
@@ -17,7 +17,9 @@ use tower_sessions::session_store::{self, SessionStore};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
 
 use super::gate::{Access, Permission};
+use super::part::{Lines, Part};
 use super::people::{SessionLine, split};
+use super::permission::lacking;
 use super::token::digest;
 use super::user::{self, Person};
 use super::{grants, role, second_factor};
@@ -72,9 +74,6 @@ const AWAITED_FOR: i64 = 600;
 
 /// Its use is noted at most this often.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
-
-/// The most sessions a list shows, the latest used first.
-const SHOWN: u64 = 500;
 
 const PERSON: &str = "person";
 const PROLONGED: &str = "prolonged";
@@ -192,12 +191,47 @@ pub(super) async fn end_all(transaction: &DatabaseTransaction, user_id: i64, but
 }
 
 impl Entity {
-    /// Who is signed in, the latest used first; one person's sessions, or everybody's. `current` is the one that asks.
+    /// Who is signed in, the latest used first. `current` is the session that asks. Two statements.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list(access: &Access<View>, user_id: Option<i64>, current: Option<&str>) -> Result<Vec<SessionLine>> {
-        lines(access.reader(), user_id, current).await
+    pub async fn list(access: &Access<View>, part: Part, current: Option<&str>) -> Result<Lines<SessionLine>> {
+        lines(access.reader(), part, current).await
+    }
+
+    /// Ends all sessions but `current`, and but for those of people who may more than the caller. Says how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_others(access: &Access<End>, current: Option<&str>) -> Result<u64> {
+        let transaction = access.write().await?;
+        grants::take_turns(&transaction).await?;
+        let held: Vec<(i64, String)> = Self::find()
+            .select_only()
+            .column(Column::UserId)
+            .column(role::Column::Permissions)
+            .distinct()
+            .join(JoinType::InnerJoin, Relation::User.def())
+            .join(JoinType::InnerJoin, grants::assignments())
+            .join(JoinType::InnerJoin, grants::assigned())
+            .into_tuple()
+            .all(&transaction)
+            .await?;
+        let beyond =
+            |permissions: &str| lacking(&access.caller().permissions, permissions.split_whitespace()).is_some();
+        let spared: HashSet<i64> =
+            held.into_iter().filter(|(_, permissions)| beyond(permissions)).map(|(id, _)| id).collect();
+        let ended = Self::delete_many()
+            .filter(Column::UserId.is_not_null())
+            .filter(Column::UserId.is_not_in(spared))
+            .filter(Column::Id.ne(current.unwrap_or_default()))
+            .exec(&transaction)
+            .await?
+            .rows_affected;
+        let subject = Subject { resource: "sessions", id: 0, command: "end_all", versions: (None, None), reason: None };
+        record(&transaction, access.caller(), subject, json!({ "ended": [null, ended] })).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Ends one session.
@@ -217,24 +251,18 @@ impl Entity {
     }
 }
 
-/// Sessions as they are listed. One statement.
-pub(super) async fn lines(
-    db: &impl ConnectionTrait,
-    user_id: Option<i64>,
-    current: Option<&str>,
-) -> Result<Vec<SessionLine>> {
-    let mut select = Entity::find()
+/// Sessions as they are listed. Two statements.
+pub(super) async fn lines(db: &impl ConnectionTrait, part: Part, current: Option<&str>) -> Result<Lines<SessionLine>> {
+    let of_user = part.user.map_or_else(|| Column::UserId.is_not_null(), |id| Column::UserId.eq(id));
+    let all = Entity::find().filter(Column::ExpiresAt.gt(now())).filter(of_user);
+    let count = all.clone().count(db).await?;
+    let used = [Expr::col((Entity, Column::SeenAt)), Expr::col((Entity, Column::CreatedAt))];
+    let select = all
         .find_also_related(user::Entity)
-        .filter(Column::ExpiresAt.gt(now()))
-        .filter(Column::UserId.is_not_null())
-        .order_by_desc(Expr::expr(Func::coalesce([
-            Expr::col((Entity, Column::SeenAt)),
-            Expr::col((Entity, Column::CreatedAt)),
-        ])))
-        .limit(SHOWN);
-    if let Some(user_id) = user_id {
-        select = select.filter(Column::UserId.eq(user_id));
-    }
+        .order_by_desc(Expr::expr(Func::coalesce(used)))
+        .order_by_asc(Column::Id)
+        .offset(part.offset())
+        .limit(u64::from(part.page_size));
     let line = |(session, user): (Model, Option<user::Model>)| {
         let user = user?;
         Some(SessionLine {
@@ -250,7 +278,8 @@ pub(super) async fn lines(
             browser: session.browser.filter(|text| !text.is_empty()),
         })
     };
-    Ok(select.all(db).await?.into_iter().filter_map(line).collect())
+    let lines = select.all(db).await?.into_iter().filter_map(line).collect();
+    Ok(Lines { part, count, lines })
 }
 
 /// Ends the session and takes the cookie back.

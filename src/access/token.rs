@@ -3,11 +3,12 @@
 use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::gate::{Access, Caller, Permission};
+use super::part::{Lines, Part};
 use super::people::{TokenInput, TokenLine, split};
 use super::permission::lacking;
 use super::{grants, holds, role, user};
@@ -97,9 +98,6 @@ impl Permission for Revoke {
     }
 }
 
-/// The most tokens a list shows, the newest first.
-const SHOWN: u64 = 500;
-
 /// Whom a token acts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -175,12 +173,12 @@ impl Entity {
         Ok(made)
     }
 
-    /// Tokens, the newest first; one person's, or everybody's.
+    /// Tokens, the newest first. Two statements.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list(access: &Access<View>, user_id: Option<i64>) -> Result<Vec<TokenLine>> {
-        lines(access.reader(), user_id).await
+    pub async fn list(access: &Access<View>, part: Part) -> Result<Lines<TokenLine>> {
+        lines(access.reader(), part).await
     }
 
     /// Ends a token at once.
@@ -299,13 +297,14 @@ pub(super) async fn end(transaction: &DatabaseTransaction, caller: &Caller, id: 
     record(transaction, caller, subject, json!({})).await
 }
 
-/// Tokens as they are listed. One statement.
-pub(super) async fn lines(db: &impl ConnectionTrait, user_id: Option<i64>) -> Result<Vec<TokenLine>> {
-    let mut select = Entity::find().find_also_related(user::Entity).order_by_desc(Column::Id).limit(SHOWN);
-    if let Some(user_id) = user_id {
-        select = select.filter(Column::UserId.eq(user_id));
-    }
-    Ok(select.all(db).await?.into_iter().filter_map(|(token, user)| line(token, user)).collect())
+/// Tokens as they are listed. Two statements.
+pub(super) async fn lines(db: &impl ConnectionTrait, part: Part) -> Result<Lines<TokenLine>> {
+    let all = Entity::find().filter(part.user.map_or_else(Condition::all, |id| Column::UserId.eq(id).into()));
+    let count = all.clone().count(db).await?;
+    let select = all.find_also_related(user::Entity).order_by_desc(Column::Id);
+    let rows = select.offset(part.offset()).limit(u64::from(part.page_size)).all(db).await?;
+    let lines = rows.into_iter().filter_map(|(token, user)| line(token, user)).collect();
+    Ok(Lines { part, count, lines })
 }
 
 fn line(token: Model, user: Option<user::Model>) -> Option<TokenLine> {

@@ -10,10 +10,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::access::gate::Access;
+use crate::access::part::{Lines, Part};
 use crate::access::people::{SessionLine, TokenInput, TokenLine};
 use crate::access::token::{NewToken, Owner};
 use crate::access::{invitation, session, token, user};
-use crate::base::form::{Input, unknown};
+use crate::base::form::Input;
+use crate::base::listing::MAX_PAGE_SIZE;
 use crate::base::{Error, Result};
 use crate::server::AppState;
 use crate::server::idempotency::ShownOnce;
@@ -42,42 +44,25 @@ pub fn routes() -> Router<AppState> {
     })
 }
 
-/// A list that has one page.
+/// A page of a list, with the addresses of those beside it.
 #[derive(Serialize)]
 struct Listed<T> {
-    count: usize,
+    count: u64,
     next: Option<String>,
     previous: Option<String>,
     results: Vec<T>,
 }
 
 impl<T: Serialize> Listed<T> {
-    fn of(results: Vec<T>) -> Json<Self> {
-        Json(Self { count: results.len(), next: None, previous: None, results })
+    fn of(Lines { part, count, lines }: Lines<T>, base: &Base) -> Json<Self> {
+        let at = |part: Part| base.absolute(&part.href(base.path()));
+        Json(Self { count, next: part.next(count).map(at), previous: part.previous().map(at), results: lines })
     }
 }
 
-/// The person a list is narrowed to: `user=3`.
-fn narrowed(query: Option<String>) -> Result<Option<i64>> {
-    let mut user = None;
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match (&*name, value.parse::<i64>()) {
-            ("user", Ok(id)) if id > 0 && user.is_none() => user = Some(id),
-            ("user", _) => return Err(Error::field("user", "Enter the id of one of the users.")),
-            (other, _) => {
-                let message = unknown(other, ["user"].into_iter()).replace("field", "parameter");
-                return Err(Error::field(
-                    other.chars().filter(|c| !c.is_control()).take(40).collect::<String>(),
-                    message,
-                ));
-            }
-        }
-    }
-    Ok(user)
-}
-
-async fn tokens(access: Access<token::View>, RawQuery(query): RawQuery) -> Result<Json<Listed<TokenLine>>> {
-    Ok(Listed::of(token::Entity::list(&access, narrowed(query)?).await?))
+async fn tokens(access: Access<token::View>, base: Base, RawQuery(query): RawQuery) -> Result<Json<Listed<TokenLine>>> {
+    let part = Part::parse(query.as_deref().unwrap_or_default())?;
+    Ok(Listed::of(token::Entity::list(&access, part).await?, &base))
 }
 
 /// A new token, the one time its secret is told.
@@ -102,8 +87,13 @@ async fn revoke(access: Access<token::Revoke>, Path(id): Path<String>) -> Result
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn sessions(access: Access<session::View>, RawQuery(query): RawQuery) -> Result<Json<Listed<SessionLine>>> {
-    Ok(Listed::of(session::Entity::list(&access, narrowed(query)?, None).await?))
+async fn sessions(
+    access: Access<session::View>,
+    base: Base,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Listed<SessionLine>>> {
+    let part = Part::parse(query.as_deref().unwrap_or_default())?;
+    Ok(Listed::of(session::Entity::list(&access, part, None).await?, &base))
 }
 
 async fn end(access: Access<session::End>, Path(id): Path<String>) -> Result<StatusCode> {
@@ -127,8 +117,9 @@ fn content(schema: Value, said: &str) -> Value {
 }
 
 fn listed(row: Value) -> Value {
+    let address = json!({ "type": ["string", "null"], "format": "uri" });
     json!({ "type": "object", "required": ["count", "next", "previous", "results"], "properties": {
-        "count": { "type": "integer" }, "next": { "type": "null" }, "previous": { "type": "null" },
+        "count": { "type": "integer" }, "next": address, "previous": address,
         "results": { "type": "array", "items": row },
     } })
 }
@@ -172,8 +163,12 @@ pub fn paths() -> Vec<(String, Value)> {
         ("browser", maybe(&text)),
         ("is_current", json!({ "type": "boolean" })),
     ]);
-    let of_user = json!([{ "name": "user", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": i64::MAX },
-                           "description": "Only those of this person." }]);
+    let narrowing = |name: &str, most: i64, said: &str| json!({ "name": name, "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": most }, "description": said });
+    let of_user = json!([
+        narrowing("user", i64::MAX, "Only those of this person."),
+        narrowing("page", u32::MAX.into(), "The page, from 1."),
+        narrowing("page_size", MAX_PAGE_SIZE.into(), "Rows of a page; 25 when nothing is said."),
+    ]);
     let id = |schema: &Value| json!([{ "name": "id", "in": "path", "required": true, "schema": schema }]);
     let gone = || json!({ "204": { "description": "Ended." } });
     let made = |mut operation: Value, status: &str| {
@@ -196,7 +191,7 @@ pub fn paths() -> Vec<(String, Value)> {
     let mut tokens = operation(
         "tokens",
         "tokens.list",
-        "List the latest tokens",
+        "List tokens",
         "tokens.view",
         &[400, 401, 403],
         content(listed(token.clone()), "Without their secrets, the newest first."),

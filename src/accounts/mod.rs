@@ -9,9 +9,12 @@ use leptos_router::hooks::use_location;
 use leptos_router::path;
 use wasm_split_helpers::wasm_split;
 
-use crate::access::Me;
+use crate::access::part::Part;
+use crate::access::{Me, may};
 use crate::base::Result;
+use crate::base::money::grouped;
 use crate::ui::chunk::Chunk;
+use crate::ui::table::Turn;
 
 /// Tokens, sessions and invitations over REST.
 #[cfg(feature = "ssr")]
@@ -73,6 +76,33 @@ fn access_page(page: AccessPage) -> Result<AnyView> {
         AccessPage::Tokens => tokens::pages::list(),
         AccessPage::NewToken => tokens::pages::new(),
     })
+}
+
+/// What stands under sessions or tokens of which there are more: on their own page the way to the others, beside something else
+/// the way to that page.
+fn turn(part: Part, count: u64, shown: usize, is_page: bool, path: &str) -> Option<AnyView> {
+    let shown = u64::try_from(shown).unwrap_or_default();
+    if count <= shown && part.page == 1 {
+        return None;
+    }
+    let grouped = |number: u64| grouped(&number.to_string());
+    let many = grouped(count);
+    if !is_page {
+        let all = Part::default();
+        let href = Part { user: part.user, ..all }.href(path);
+        let may = may(path.trim_start_matches("/admin/"), "view");
+        let said = format!("The latest {} of {many}.", grouped(shown));
+        let all = may.then(|| view! { " " <a href=href>"Show all"</a> });
+        return Some(view! { <p class="none muted">{said} {all}</p> }.into_any());
+    }
+    let place = match shown {
+        0 => format!("Nothing on this page, {many} before it"),
+        shown => format!("{}–{} of {many}", grouped(part.offset() + 1), grouped(part.offset() + shown)),
+    };
+    let place = place.into_any();
+    let at = |part: Part| part.href(path);
+    let (previous, next) = (part.previous().map(at), part.next(count).map(at));
+    Some(view! { <Turn place take=None previous next /> }.into_any())
 }
 
 /// Users, roles, sessions and tokens, under `/admin`.

@@ -140,7 +140,7 @@ pub async fn table(resource: &str, query: &str) -> Result<Table> {
             .iter()
             .filter_map(|counted| facet(&zone, counted, &query, &path))
             .collect(),
-        dates: drill.map(|drill| dates(&drill, &query, &path)).unwrap_or_default(),
+        dates: drill.map(|drill| dates(&drill, &query, &path, &zone.name)).unwrap_or_default(),
         actions: actions(&access, &managed),
         files: [Format::Csv, Format::Ndjson].map(file).into(),
         is_narrowed: query.is_narrowed(),
@@ -389,17 +389,17 @@ fn facet(zone: &Zone, counted: &Counted, query: &ListQuery, path: &str) -> Optio
     (choices.len() > 1 || on.is_some()).then(|| Facet { label: field.label.to_owned(), choices })
 }
 
-fn dates(drill: &Drill, query: &ListQuery, path: &str) -> Dates {
+fn dates(drill: &Drill, query: &ListQuery, path: &str, zone: &str) -> Dates {
     let field = drill.field;
     let at = |span: Option<&str>| {
         let mut query = query.at_page(1);
         for end in ["gte", "lte", "gt", "lt"] {
             query.filters.remove(&format!("{}__{end}", field.name));
         }
-        query.filters.extend(span.into_iter().flat_map(|span| bounds(field, span)));
+        query.filters.extend(span.into_iter().flat_map(|span| bounds(field, span, zone)));
         query.href(path)
     };
-    let within = span(query, field);
+    let within = span(query, field, zone);
     let choice = |span: &str, count, is_on| Choice { label: spoken(span), href: at(Some(span)), count, is_on };
     let mut back = Vec::new();
     if let Some(within) = &within {
@@ -411,9 +411,7 @@ fn dates(drill: &Drill, query: &ListQuery, path: &str) -> Dates {
         }
     }
     let steps = drill.counts.iter().map(|(span, count)| choice(span, *count, false)).collect();
-    // Whatever the person's zone is, the database counts days by UTC.
-    let label = if field.kind == FieldKind::Moment { format!("{}, UTC", field.label) } else { field.label.to_owned() };
-    Dates { label, back, steps }
+    Dates { label: field.label.to_owned(), back, steps }
 }
 
 /// A year, a month or a day as people say it.

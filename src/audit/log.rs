@@ -190,7 +190,7 @@ impl Reach {
         if let Some(rare) = rare(db, &parts, &times, cursor).await? {
             let condition = parts.iter().enumerate().fold(times, |condition, (index, (column, value))| {
                 // An expression has no index, so that both databases go by the rare part.
-                let other = || Expr::col(*column).binary(BinOper::Custom("||".into()), Expr::val("")).eq(*value);
+                let other = || Expr::col(*column).binary(BinOper::Custom("||"), Expr::val("")).eq(*value);
                 condition.add(if index == rare { column.eq(*value) } else { other() })
             });
             return Ok(Self { condition, end: None });

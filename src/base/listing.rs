@@ -629,7 +629,11 @@ fn ordering(listing: &Listing, value: &str) -> Result<Vec<Order>> {
     Ok(columns)
 }
 
-fn number(name: &str, value: &str, max: u32) -> Result<u32> {
+/// A whole number from 1 to `max`.
+///
+/// # Errors
+/// `Invalid` at `name`.
+pub fn number(name: &str, value: &str, max: u32) -> Result<u32> {
     match value.parse::<u32>() {
         Ok(number) if (1..=max).contains(&number) => Ok(number),
         _ => Err(Error::field(name, format!("Enter a whole number from 1 to {max}."))),

@@ -434,6 +434,11 @@ impl Base {
         format!("{}{href}", self.origin)
     }
 
+    /// This address without what it asks.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// What stands one step below this address.
     pub fn below(&self, id: &impl std::fmt::Display) -> String {
         format!("{}/{id}/", self.path.trim_end_matches('/'))

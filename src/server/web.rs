@@ -227,6 +227,11 @@ pub fn part<T: Clone + Send + Sync + 'static>() -> Result<T> {
         .ok_or_else(|| Error::internal("a part of the request is missing"))
 }
 
+/// The id by which lists name the session that asks.
+pub fn current_session() -> Option<String> {
+    part::<Session>().ok().as_ref().and_then(session::listed_id)
+}
+
 /// The address of whoever sent the request a server function answers.
 pub fn address(trust_forwarded: bool) -> IpAddr {
     use_context::<Parts>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |parts| limits::address(&parts, trust_forwarded))

@@ -398,10 +398,17 @@ fn Pager(pages: &'static Pages, query: ListQuery, count: Count, shown: u64) -> i
         true => format!("{shown} {count}").into_any(),
         false => view! { {shown} " " <a href=exact title="Count them all">{count.to_string()}</a> }.into_any(),
     };
+    let take = view! { <Take pages query=query.clone() /> }.into_any();
+    view! { <Turn place take=Some(take) previous next /> }
+}
+
+/// What turns the pages of a list: where one is, and the ways on.
+#[component]
+pub fn Turn(place: AnyView, take: Option<AnyView>, previous: Option<String>, next: Option<String>) -> impl IntoView {
     view! {
         <div class="pager">
             <span>{place}</span>
-            <Take pages query=query.clone() />
+            {take}
             <nav aria-label="Pages">
                 {previous
                     .map(|href| {

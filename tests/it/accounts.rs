@@ -255,6 +255,73 @@ both! {
         assert_eq!(app.page(As::Administrator, "/orders").await.status, 200, "nobody else is signed out");
     }
 
+    async fn many_sessions_and_tokens_are_told_page_by_page(app) {
+        let staff = app.get(As::Administrator, "/api/users/?email=staff@kontor.example").await.json()["results"][0]["id"].clone();
+        let (sessions, tokens) = (app.rows("sessions WHERE user_id IS NOT NULL").await, app.rows("api_tokens").await);
+        let numbers = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT i FROM n) AS n";
+        app.execute(&format!(
+            "INSERT INTO sessions (id, user_id, data, expires_at, created_at, seen_at) SELECT 'made-' || n.i, s.user_id, s.data, s.expires_at, \
+             s.created_at, s.seen_at FROM {numbers}, (SELECT * FROM sessions WHERE user_id = {staff} LIMIT 1) AS s"
+        )).await;
+        app.execute(&format!(
+            "INSERT INTO api_tokens (user_id, name, hash, requires_version, created_at) SELECT t.user_id, 'made ' || n.i, 'made-' || n.i, \
+             t.requires_version, t.created_at FROM {numbers}, (SELECT * FROM api_tokens WHERE user_id = {staff} LIMIT 1) AS t"
+        )).await;
+        for (what, count) in [("sessions", sessions + 600), ("tokens", tokens + 600)] {
+            let (mut next, mut seen) = (format!("/api/{what}/?page_size=90"), Vec::new());
+            loop {
+                let page = app.get(As::Administrator, &next).await.expect(200).json();
+                assert_eq!(page["count"], count, "{what}");
+                seen.extend(page["results"].as_array().unwrap().iter().map(|row| row["id"].to_string()));
+                match page["next"].as_str() {
+                    Some(address) => next = address.strip_prefix("http://kontor.example").unwrap_or(address).to_owned(),
+                    None => break,
+                }
+            }
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), usize::try_from(count).unwrap(), "every one of the {what} is told once");
+            let page = app.page(As::Administrator, &format!("/admin/{what}?page=2")).await.expect(200).body;
+            assert!(page.contains(&format!("26–50 of {count}")) && page.contains(&format!("/admin/{what}?page=3")), "{what}");
+            let of_staff = app.get(As::Administrator, &format!("/api/{what}/?user={staff}")).await.json();
+            assert!(of_staff["count"].as_i64().unwrap() < count && of_staff["previous"].is_null());
+            let person = app.page(As::Administrator, &format!("/admin/users/{staff}")).await.expect(200).body;
+            assert!(person.contains("The latest 25 of 60") && person.contains(&format!("/admin/{what}?user={staff}")));
+            for (query, field) in [("page=0", "page"), ("page_size=201", "page_size"), ("user=x", "user"), ("user=1&user=2", "user"), ("pag=1", "pag")] {
+                let refused = app.get(As::Administrator, &format!("/api/{what}/?{query}")).await.expect(400);
+                assert!(!refused.at(field).is_empty(), "{query}");
+                app.page(As::Administrator, &format!("/admin/{what}?{query}")).await.expect(400);
+            }
+            let over = app.page(As::Administrator, &format!("/admin/{what}?page=1000")).await.expect(200).body;
+            assert!(over.contains("Nothing on this page"));
+        }
+        assert!(app.page(As::Staff, "/account").await.expect(200).body.contains("The latest 200 of 60"));
+    }
+
+    async fn all_other_sessions_end_but_of_those_who_may_more(app) {
+        let guard = json!({ "name": "Guards", "permissions": ["admin.view", "sessions.view", "sessions.delete", "customers.view"] });
+        app.json(As::Administrator, "POST", "/api/roles/", guard).await.expect(201);
+        let clerk = json!({ "name": "Clerks", "permissions": ["customers.view"] });
+        app.json(As::Administrator, "POST", "/api/roles/", clerk).await.expect(201);
+        app.person("Guard", &["guards"]).await;
+        app.person("Clerk", &["clerks"]).await;
+        let (here, elsewhere) = (app.signed_in("guard@kontor.example").await, app.signed_in("guard@kontor.example").await);
+        let clerk = app.signed_in("clerk@kontor.example").await;
+        let end = [("page", "/admin/sessions")];
+        app.with_cookie(&here, "/-/sessions/end-others", Some(&end)).await.expect(303);
+        app.with_cookie(&here, "/customers", None).await.expect(200);
+        for ended in [&elsewhere, &clerk] {
+            app.with_cookie(ended, "/customers", None).await.expect(303);
+        }
+        for spared in [As::Administrator, As::Staff] {
+            app.page(spared, "/customers").await.expect(200);
+        }
+        assert_eq!(app.rows("events WHERE resource = 'sessions' AND command = 'end_all'").await, 1);
+        app.form(As::Administrator, "/-/sessions/end-others", "text/html", &end).await.expect(303);
+        app.page(As::Administrator, "/customers").await.expect(200);
+        app.page(As::Staff, "/customers").await.expect(303);
+    }
+
     async fn a_session_never_keeps_the_id_it_had_before_signing_in(app) {
         let planted = cookie(&sign_in(app, "viewer@kontor.example", PASSWORD, "").await.expect(303));
         let own = cookie(&sign_in(app, "staff@kontor.example", PASSWORD, &planted).await.expect(303));

@@ -7,7 +7,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::support::{Answer, As, TestApp};
+use crate::support::{Answer, As, Kind, TestApp, run};
 
 /// What a door needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ const REST: [(&str, &str, Needs); 73] = [
     ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 89] = [
+const FUNCTIONS: [(&str, &str, Needs); 90] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-in/code", Nothing),
     ("GET", "/-/invite/read", Nothing),
@@ -165,6 +165,7 @@ const FUNCTIONS: [(&str, &str, Needs); 89] = [
     ("GET", "/-/roles/taken-along", Inside("roles.delete")),
     ("GET", "/-/sessions/list", Inside("sessions.view")),
     ("POST", "/-/sessions/end", Inside("sessions.delete")),
+    ("POST", "/-/sessions/end-others", Inside("sessions.delete")),
     ("GET", "/-/tokens/list", Inside("tokens.view")),
     ("GET", "/-/tokens/new", Inside("tokens.add")),
     ("POST", "/-/tokens/create", Inside("tokens.add")),
@@ -441,8 +442,9 @@ both! {
     async fn server_functions_open_to_those_who_hold_the_permission(app) {
         for who in WITH_COOKIES {
             for (method, path, needs) in FUNCTIONS {
-                if matches!(path, "/-/sign-out") && who != As::Anonymous {
-                    continue; // it would end the session the other rows need; see signing.rs
+                let ends_sessions = matches!(path, "/-/sign-out" | "/-/sessions/end-others");
+                if ends_sessions && holds(who, needs) && who != As::Anonymous {
+                    continue; // it would end the sessions the other rows need; see signing.rs and accounts.rs
                 }
                 let status = call(app, app.cookie(who), method, path).await.status.as_u16();
                 match (holds(who, needs), who) {
@@ -532,9 +534,17 @@ both! {
 }
 
 #[test]
-fn anonymous_reading_of_the_api_is_a_setting() {
-    use crate::support::{Kind, run};
-    run(Kind::Sqlite, &[("anonymous_api_read", "true")], async |app| {
+fn anonymous_reading_of_the_api_is_a_setting_on_sqlite() {
+    anonymous_reading_of_the_api(Kind::Sqlite);
+}
+
+#[test]
+fn anonymous_reading_of_the_api_is_a_setting_on_postgres() {
+    anonymous_reading_of_the_api(Kind::Postgres);
+}
+
+fn anonymous_reading_of_the_api(kind: Kind) {
+    run(kind, &[("anonymous_api_read", "true")], async |app| {
         app.customer("Somebody").await;
         assert_eq!(app.get(As::Anonymous, "/api/customers/").await.expect(200).json()["count"], 1);
         app.get(As::Anonymous, "/api/").await.expect(200);

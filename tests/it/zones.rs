@@ -1,5 +1,7 @@
 //! Moments are shown, and read, in the zone of the person; over the API they are in UTC.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
 
 use crate::both;
@@ -45,6 +47,41 @@ fn visible(page: &str) -> String {
 }
 
 both! {
+    async fn years_months_and_days_are_those_of_the_persons_calendar(app) {
+        choose(app, "Asia/Kolkata").await;
+        // There the year begins at half past six in the evening of UTC.
+        for (name, at) in [
+            ("Old", "2025-12-31T18:29:59+00:00"), ("New", "2025-12-31T18:30:00+00:00"), ("Noon", "2026-01-01T06:30:00+00:00"),
+            ("Second", "2026-01-01T18:30:00+00:00"), ("Spring", "2026-03-31T18:31:00+00:00"),
+        ] {
+            let made = app.customer(name).await;
+            app.execute(&format!("UPDATE customers SET created_at = '{at}' WHERE id = {}", made["id"])).await;
+        }
+        let table = async |query: &str| {
+            let query = form_urlencoded::byte_serialize(query.as_bytes()).collect::<String>();
+            let request = Request::get(format!("/-/admin/table?resource=customers&query={query}"));
+            let request = request.header("cookie", app.cookie(As::Administrator).unwrap()).body(Body::empty()).unwrap();
+            app.send(request).await.expect(200).json()
+        };
+        let steps = |table: &serde_json::Value| {
+            let steps = table["dates"]["steps"].as_array().unwrap().clone();
+            steps.iter().map(|step| format!("{} {}", step["label"].as_str().unwrap(), step["count"])).collect::<Vec<_>>()
+        };
+        let follow = async |from: &serde_json::Value, at: usize| {
+            table(from["dates"]["steps"][at]["href"].as_str().unwrap().split_once('?').unwrap().1).await
+        };
+        let all = table("").await;
+        assert_eq!((&all["dates"]["label"], steps(&all)), (&json!("Created"), vec!["2026 4".to_owned(), "2025 1".to_owned()]));
+        let year = follow(&all, 0).await;
+        assert_eq!((&year["count"]["rows"], steps(&year)), (&json!(4), vec!["Apr 2026 1".to_owned(), "Jan 2026 3".to_owned()]));
+        let month = follow(&year, 1).await;
+        assert_eq!((&month["count"]["rows"], steps(&month)), (&json!(3), vec!["2 Jan 1".to_owned(), "1 Jan 2".to_owned()]));
+        let day = follow(&month, 1).await;
+        assert_eq!((&day["count"]["rows"], steps(&day).len(), day["dates"]["back"].as_array().unwrap().len()), (&json!(2), 0, 4));
+        choose(app, "Europe/London").await;
+        assert_eq!(steps(&table("").await), ["2026 3", "2025 2"]);
+    }
+
     async fn every_page_says_moments_in_the_zone_of_the_person_and_names_it(app) {
         company(app).await;
         let events = app.get(As::Administrator, "/api/events/?resource=orders").await.expect(200).json();

@@ -3,24 +3,18 @@
 use std::sync::Arc;
 
 use leptos::prelude::use_context;
-use tower_sessions::Session;
 
 use super::Account;
-use crate::access::session::listed_id;
 use crate::access::throttle::Throttle;
 use crate::access::{own, second_factor, user};
 use crate::base::time::zones;
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::web::{enrolling, led_back, oneself, part, reveal};
+use crate::server::web::{current_session, enrolling, led_back, oneself, reveal};
 use crate::ui::context::Revealed;
 
 /// The page of the second factor.
 const SECOND_FACTOR: &str = "/account/second-factor";
-
-fn current() -> Option<String> {
-    part::<Session>().ok().as_ref().and_then(listed_id)
-}
 
 /// One's own account. A constant number of statements.
 ///
@@ -33,7 +27,7 @@ pub async fn account() -> Result<Account> {
         has_second_factor: second_factor::is_on(access.reader(), user.id).await?,
         time_zone: user.time_zone.unwrap_or_default(),
         zones: zones::names().to_vec(),
-        sessions: own::sessions(&access, current().as_deref()).await?,
+        sessions: own::sessions(&access, current_session().as_deref()).await?,
         tokens: own::tokens(&access).await?,
     })
 }
@@ -43,7 +37,7 @@ pub async fn account() -> Result<Account> {
 /// # Errors
 /// Those of [`own::change_password`].
 pub async fn change_password(password: String, new_password: String) -> Result<()> {
-    own::change_password(&oneself().await?, password, new_password, current()).await?;
+    own::change_password(&oneself().await?, password, new_password, current_session()).await?;
     led_back("/account");
     Ok(())
 }
@@ -54,7 +48,7 @@ pub async fn change_password(password: String, new_password: String) -> Result<(
 /// `NotFound`.
 pub async fn end_session(id: &str) -> Result<()> {
     let id = Some(id).filter(|id| !id.is_empty());
-    own::end_session(&oneself().await?, id, current()).await?;
+    own::end_session(&oneself().await?, id, current_session()).await?;
     led_back("/account");
     Ok(())
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use wasm_split_helpers::wasm_split;
 
+use crate::access::part::Lines;
 use crate::access::people::{SessionLine, TokenLine};
 use crate::base::Result;
 use crate::ui::chunk::Chunk;
@@ -23,8 +24,8 @@ pub struct Account {
     pub time_zone: String,
     /// The zones to choose from.
     pub zones: Vec<String>,
-    pub sessions: Vec<SessionLine>,
-    pub tokens: Vec<TokenLine>,
+    pub sessions: Lines<SessionLine>,
+    pub tokens: Lines<TokenLine>,
 }
 
 /// A page of this module.

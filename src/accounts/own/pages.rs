@@ -37,7 +37,7 @@ fn drawn(account: Account) -> AnyView {
         true => ("badge active", "On"),
         false => ("badge inactive", "Off"),
     };
-    let others = sessions.iter().any(|session| !session.is_current);
+    let others = sessions.lines.iter().any(|session| !session.is_current);
     let zones = zones.into_iter().map(move |zone| {
         let selected = zone == time_zone;
         view! {

@@ -3,27 +3,43 @@
 use leptos::prelude::*;
 
 use super::rpc::list_sessions;
+use crate::access::part::Lines;
 use crate::access::people::SessionLine;
-use crate::accounts::AccessNav;
+use crate::accounts::{AccessNav, turn};
 use crate::ui::page::Heading;
 use crate::ui::plain::PlainForm;
 use crate::ui::problem::Problem;
+use crate::ui::table::use_query_text;
 use crate::ui::when::{Maybe, When};
 
-/// Everybody's sessions.
+/// The page.
+const PATH: &str = "/admin/sessions";
+
+/// Everybody's sessions, or those of one person.
 pub fn list() -> AnyView {
-    let sessions = Resource::new(|| (), |()| list_sessions());
+    let sessions = Resource::new(use_query_text(), list_sessions);
+    let end = || {
+        crate::access::may("sessions", "delete").then(|| {
+            view! {
+                <PlainForm action="/-/sessions/end-others">
+                    <button class="btn" title="Everybody but you signs in again; who may more than you is spared.">
+                        "End all others"
+                    </button>
+                </PlainForm>
+            }
+        })
+    };
     view! {
         <AccessNav />
-        <Heading title="Sessions" />
+        <Heading title="Sessions" actions=end />
         <section class="card">
             <Transition>
                 {move || Suspend::new(async move {
                     match sessions.await {
                         Err(error) => view! { <Problem error /> }.into_any(),
                         Ok(sessions) => {
-                            view! { <Sessions sessions action="/-/sessions/end" named=true back="/admin/sessions".to_owned() /> }
-                                .into_any()
+                            let back = sessions.part.href(PATH);
+                            view! { <Sessions sessions action="/-/sessions/end" named=true back /> }.into_any()
                         }
                     }
                 })}
@@ -36,7 +52,7 @@ pub fn list() -> AnyView {
 /// Sessions, each with a button that ends it.
 #[component]
 pub fn Sessions(
-    sessions: Vec<SessionLine>,
+    sessions: Lines<SessionLine>,
     /// The server function that ends one.
     action: &'static str,
     /// Whether to say whose they are.
@@ -44,11 +60,13 @@ pub fn Sessions(
     /// The page to come back to.
     back: String,
 ) -> impl IntoView {
-    if sessions.is_empty() {
+    let Lines { part, count, lines } = sessions;
+    if count == 0 {
         return view! { <p class="none muted">"Nobody is signed in."</p> }.into_any();
     }
     let may_end = action != "/-/sessions/end" || crate::access::may("sessions", "delete");
-    let rows = sessions.into_iter().map(|session| {
+    let turn = turn(part, count, lines.len(), named, PATH);
+    let rows = lines.into_iter().map(|session| {
         let SessionLine { id, user, name, email, created_at, seen_at, address, browser, is_current, .. } = session;
         let label = format!("End the session of {name}");
         let browser = browser.unwrap_or_else(|| "Unknown browser".into());
@@ -101,6 +119,7 @@ pub fn Sessions(
             </thead>
             <tbody>{rows.collect_view()}</tbody>
         </table>
+        {turn}
     }
     .into_any()
 }

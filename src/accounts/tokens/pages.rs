@@ -5,9 +5,10 @@ use leptos_router::hooks::use_query_map;
 
 use super::TokenStart;
 use super::rpc::{list_tokens, new_token};
+use crate::access::part::Lines;
 use crate::access::people::{TokenInput, TokenLine};
-use crate::accounts::AccessNav;
 use crate::accounts::roles::pages::Matrix;
+use crate::accounts::{AccessNav, turn};
 use crate::base::form::{Input, suggested};
 use crate::ui::context::FailedForm;
 use crate::ui::form::{FieldRow, Summary};
@@ -15,17 +16,19 @@ use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Crumb, Heading, use_here};
 use crate::ui::plain::{PlainForm, Told};
 use crate::ui::problem::Problem;
+use crate::ui::table::use_query_text;
 use crate::ui::when::{Maybe, When};
 
 /// How long a token can last: days, and what the choice says.
 const LIFETIMES: [(&str, &str); 5] =
     [("90", "90 days"), ("7", "7 days"), ("30", "30 days"), ("365", "A year"), ("", "For ever")];
 
-/// Everybody's tokens.
+/// The page.
+const PATH: &str = "/admin/tokens";
+
+/// Everybody's tokens, or those of one person.
 pub fn list() -> AnyView {
-    let query = use_query_map();
-    let user = Memo::new(move |_| query.with(|query| query.get("user").and_then(|id| id.parse::<i64>().ok())));
-    let tokens = Resource::new(move || user.get(), list_tokens);
+    let tokens = Resource::new(use_query_text(), list_tokens);
     let add = || {
         crate::access::may("tokens", "add").then(|| {
             view! {
@@ -47,8 +50,8 @@ pub fn list() -> AnyView {
                     match tokens.await {
                         Err(error) => view! { <Problem error /> }.into_any(),
                         Ok(tokens) => {
-                            view! { <Tokens tokens action="/-/tokens/revoke" named=true back="/admin/tokens".to_owned() /> }
-                                .into_any()
+                            let back = tokens.part.href(PATH);
+                            view! { <Tokens tokens action="/-/tokens/revoke" named=true back /> }.into_any()
                         }
                     }
                 })}
@@ -61,7 +64,7 @@ pub fn list() -> AnyView {
 /// Tokens, each that still works with a button that ends it.
 #[component]
 pub fn Tokens(
-    tokens: Vec<TokenLine>,
+    tokens: Lines<TokenLine>,
     /// The server function that ends one.
     action: &'static str,
     /// Whether to say whose they are.
@@ -69,11 +72,13 @@ pub fn Tokens(
     /// The page to come back to.
     back: String,
 ) -> impl IntoView {
-    if tokens.is_empty() {
+    let Lines { part, count, lines } = tokens;
+    if count == 0 {
         return view! { <p class="none muted">"No tokens yet."</p> }.into_any();
     }
     let may_end = action != "/-/tokens/revoke" || crate::access::may("tokens", "delete");
-    let rows = tokens.into_iter().map(|token| {
+    let turn = turn(part, count, lines.len(), named, PATH);
+    let rows = lines.into_iter().map(|token| {
         let TokenLine { id, name, user, user_name, permissions, expires_at, last_used_at, revoked_at, is_valid, .. } =
             token;
         let (class, state) = match (is_valid, &revoked_at) {
@@ -140,6 +145,7 @@ pub fn Tokens(
             </thead>
             <tbody>{rows.collect_view()}</tbody>
         </table>
+        {turn}
     }
     .into_any()
 }

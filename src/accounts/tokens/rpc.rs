@@ -6,6 +6,9 @@ use leptos::server_fn::codec::GetUrl;
 use super::TokenStart;
 #[cfg(feature = "ssr")]
 use super::desk;
+use crate::access::part::Lines;
+#[cfg(feature = "ssr")]
+use crate::access::part::Part;
 use crate::access::people::TokenLine;
 #[cfg(feature = "ssr")]
 use crate::access::token::Entity;
@@ -17,8 +20,8 @@ use crate::server::web::{access, led_back};
 
 /// Tokens of everybody, the newest first, or of one person.
 #[server(prefix = "/-", endpoint = "tokens/list", input = GetUrl, output = JsonText)]
-pub async fn list_tokens(user: Option<i64>) -> Result<Vec<TokenLine>, Error> {
-    Entity::list(&access().await?, user).await
+pub async fn list_tokens(query: String) -> Result<Lines<TokenLine>, Error> {
+    Entity::list(&access().await?, Part::parse(&query)?).await
 }
 
 /// What the form of a new token starts with.

@@ -4,6 +4,7 @@ use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder};
 
 use super::{Choice, UserDesk, UserStart};
 use crate::access::gate::Access;
+use crate::access::part::Part;
 use crate::access::people::{User, UserInput, split};
 use crate::access::permission::lacking;
 use crate::access::{invitation, role, second_factor, session, token, user};
@@ -48,11 +49,11 @@ pub async fn read(id: i64, within: &str) -> Result<UserDesk> {
     let beside = neighbours::<Users>(&access, id, within).await?;
     let invitation = invitation::Entity::find_by_id(id).one(access.reader()).await?;
     let sessions = match access.also::<session::View>() {
-        Ok(access) => Some(session::Entity::list(&access, Some(id), None).await?),
+        Ok(access) => Some(session::Entity::list(&access, Part::of(id), None).await?),
         Err(_) => None,
     };
     let tokens = match access.also::<token::View>() {
-        Ok(access) => Some(token::Entity::list(&access, Some(id)).await?),
+        Ok(access) => Some(token::Entity::list(&access, Part::of(id)).await?),
         Err(_) => None,
     };
     Ok(UserDesk {

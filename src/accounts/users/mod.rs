@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::part::Lines;
 use crate::access::people::{SessionLine, TokenLine};
 use crate::base::record::Row;
 use crate::base::time::Moment;
@@ -39,7 +40,7 @@ pub struct UserDesk {
     /// Until when a link to choose a password can be used.
     pub invited_until: Option<Moment>,
     /// Absent for who may not see them.
-    pub sessions: Option<Vec<SessionLine>>,
+    pub sessions: Option<Lines<SessionLine>>,
     /// Absent for who may not see them.
-    pub tokens: Option<Vec<TokenLine>>,
+    pub tokens: Option<Lines<TokenLine>>,
 }

@@ -70,6 +70,12 @@ pub fn within(name: &str, text: &str) -> Option<(stored::Timestamp, stored::Time
     Some((at(from)?, at(from.checked_add(lasts).ok()?)?))
 }
 
+/// Tells the day, such as `2026-11-24`, on which a moment falls in a zone.
+pub fn days(name: &str) -> impl Fn(stored::Timestamp) -> Option<String> {
+    let zone = found(name);
+    move |at| Some(zone.to_datetime(Timestamp::from_microsecond(at.timestamp_micros()).ok()?).date().to_string())
+}
+
 /// The day that the calendar shows in a zone.
 pub fn today(name: &str) -> stored::Day {
     let day = found(name).to_datetime(Timestamp::now()).date();

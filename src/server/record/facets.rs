@@ -10,6 +10,7 @@ use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Field, Kind};
 use crate::base::listing::{CREATED, ListQuery, Order};
+use crate::base::time::{Moment, stored, zones};
 
 /// The most values a field is counted by.
 const VALUES: usize = 12;
@@ -113,29 +114,40 @@ pub fn dated<R: Resource>() -> Option<&'static Field> {
     date.or_else(|| R::LISTING.also.iter().find(|field| field.name == CREATED.name))
 }
 
-/// Rows by year; within a year by month, within a month by day, nothing within a day or without a time. One statement; three
-/// where there are too many rows to be counted, whose years are told only where an index leads to the first and the last.
+/// Rows by year; within a year by month, within a month by day, nothing within a day or without a time; moments by the calendar
+/// of the caller's zone. One statement; three where there are too many rows to be counted, whose years are told only where an index leads to the first and the last.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn drill<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Option<Drill>> {
     let most = few::<R, _>(access);
     let Some(field) = dated::<R>() else { return Ok(None) };
-    let letters = match span(query, field).map(|span| span.len()) {
+    let zone = access.caller().time_zone.as_deref().unwrap_or_default();
+    let letters = match span(query, field, zone).map(|span| span.len()) {
         None => 4,
         Some(4) => 7,
         Some(7) => 10,
         Some(_) => return Ok(Some(Drill { field, counts: Vec::new() })),
     };
-    // Both databases write dates and moments as ISO 8601, in UTC.
+    // Both databases write dates and moments as ISO 8601, in UTC. A zone is never further from it than minutes tell.
     let text = Func::cast_as(column::<R>(field.name)?.into_expr(), "text");
-    let step = Func::cust("substr").arg(text).arg(1).arg(letters);
+    let (is_moment, day) = (field.kind == Kind::Moment, zones::days(zone));
+    let step =
+        Func::cust("substr").arg(text).arg(1).arg(if is_moment { 16 } else { i32::try_from(letters).unwrap_or(10) });
+    let local = |text: String| match is_moment {
+        true => day(stored::moment(&format!("{}:00Z", text.replace(' ', "T")))?)?.get(..letters).map(str::to_owned),
+        false => Some(text),
+    };
     let rows = first::<R>(access.reader(), query, None, most)?.expr_as(step.clone(), "value");
     let select = counted(rows).order_by("value", Direction::Desc).to_owned();
-    let mut counts = Vec::new();
+    let mut counts: Vec<(Option<String>, u64)> = Vec::new();
     for row in access.reader().query_all(&select).await? {
         let rows = u64::try_from(row.try_get_by_index::<i64>(1)?).unwrap_or_default();
-        counts.push((row.try_get_by_index::<Option<String>>(0)?, rows));
+        let value = row.try_get_by_index::<Option<String>>(0)?.and_then(local);
+        match counts.last_mut().filter(|(last, _)| *last == value) {
+            Some((_, counted)) => *counted += rows,
+            None => counts.push((value, rows)),
+        }
     }
     if counts.iter().map(|(_, rows)| rows).sum::<u64>() <= most {
         return Ok(Some(Drill { field, counts: told(counts, most).take(STEPS).collect() }));
@@ -150,7 +162,7 @@ pub async fn drill<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Res
         let narrowing = narrowing::<R>(access.reader().get_database_backend(), &query, None, Approach::Natural)?;
         let row = R::find().filter(narrowing).select_only().expr_as(step.clone(), "step").limit(1);
         let row = row.filter(column::<R>(field.name)?.is_not_null()).order_by(column::<R>(field.name)?, direction);
-        ends.extend(row.into_tuple::<String>().one(access.reader()).await?);
+        ends.extend(row.into_tuple::<String>().one(access.reader()).await?.and_then(local));
     }
     let between = match ends.as_slice() {
         [first, last] => steps(first, last),
@@ -168,18 +180,23 @@ fn steps(first: &str, last: &str) -> Vec<String> {
     (from..=to).rev().map(|number| format!("{within}{number:0digits$}")).collect()
 }
 
-/// The year, month or day that the filters of a field are, as `2026`, `2026-11` or `2026-11-24`.
-pub fn span(query: &ListQuery, field: &Field) -> Option<String> {
-    let from = query.filters.get(&format!("{}__gte", field.name))?.get(..10)?;
-    [10, 7, 4]
-        .into_iter()
-        .filter_map(|letters| from.get(..letters))
-        .find(|span| bounds(field, span).iter().all(|(name, value)| query.filters.get(name) == Some(value)))
-        .map(str::to_owned)
+/// The year, month or day that the filters of a field are, as `2026`, `2026-11` or `2026-11-24`, in a zone.
+pub fn span(query: &ListQuery, field: &Field, zone: &str) -> Option<String> {
+    let from = query.filters.get(&format!("{}__gte", field.name))?;
+    let from = match field.kind {
+        Kind::Moment => zones::days(zone)(stored::moment(from)?)?,
+        _ => from.clone(),
+    };
+    let same = |one: &str, other: &str| {
+        one == other || stored::moment(one).is_some_and(|at| stored::moment(other) == Some(at))
+    };
+    let is_set = |(name, value): &(String, String)| query.filters.get(name).is_some_and(|set| same(set, value));
+    let spans = [10, 7, 4].into_iter().filter_map(|letters| from.get(..letters));
+    spans.map(str::to_owned).find(|span| bounds(field, span, zone).iter().all(is_set))
 }
 
-/// The filters that leave the rows of a year, month or day.
-pub fn bounds(field: &Field, span: &str) -> [(String, String); 2] {
+/// The filters that leave the rows of a year, month or day, as the calendar of a zone has it.
+pub fn bounds(field: &Field, span: &str, zone: &str) -> [(String, String); 2] {
     let number = |from: usize, to: usize| span.get(from..to).and_then(|digits| digits.parse::<i32>().ok());
     let (year, month) = (number(0, 4).unwrap_or_default(), number(5, 7));
     let first = match span.len() {
@@ -196,9 +213,9 @@ pub fn bounds(field: &Field, span: &str) -> [(String, String); 2] {
             .and_then(|day| day.succ_opt())
             .map_or_else(|| span.to_owned(), |day| day.to_string()),
     };
-    let whole = if field.kind == Kind::Date { "" } else { "T00:00:00Z" };
-    [
-        (format!("{}__gte", field.name), format!("{first}{whole}")),
-        (format!("{}__lt", field.name), format!("{next}{whole}")),
-    ]
+    let begins = |day: String| match field.kind {
+        Kind::Moment => zones::within(zone, &day).map_or(day, |(at, _)| Moment::from(at).rfc3339().to_owned()),
+        _ => day,
+    };
+    [(format!("{}__gte", field.name), begins(first)), (format!("{}__lt", field.name), begins(next))]
 }
