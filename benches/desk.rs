@@ -28,8 +28,14 @@ use tokio::task::JoinSet;
 
 #[path = "desk/api.rs"]
 mod api;
+#[path = "desk/browser.rs"]
+mod browser;
+#[path = "desk/bundle.rs"]
+mod bundle;
 #[path = "desk/floor.rs"]
 mod floor;
+#[path = "desk/history.rs"]
+mod history;
 
 /// What went wrong, in words.
 type Outcome<T> = Result<T, String>;
@@ -62,6 +68,8 @@ const PASSWORD: &str = "correct horse battery";
 struct Bench {
     program: PathBuf,
     site: PathBuf,
+    /// The browser's program as it was compiled.
+    compiled: PathBuf,
     kept: PathBuf,
     seconds: u64,
     soak: u64,
@@ -188,6 +196,7 @@ impl Bench {
         Ok(Self {
             program: program.canonicalize().map_err(wrong(format!("no release at {}", program.display())))?,
             site: root.join("target/site"),
+            compiled: target.join("front/wasm32-unknown-unknown/wasm-release/kontor.wasm"),
             kept: root.join("target/bench.json"),
             seconds: number("BENCH_SECONDS", 5)?,
             soak: number("BENCH_SOAK_SECONDS", 0)?,
@@ -212,7 +221,7 @@ impl Bench {
         let token = desk.run(&["token", "create", "--user", EMAIL, "--name", "bench"], "")?;
 
         let server = desk.serve("warn").await?;
-        let asker = Asker::sign_in(&server, token.trim()).await?;
+        let asker = Asker::sign_in(&server, EMAIL, token.trim()).await?;
         let (mut rows, mut memory) = (Vec::new(), Vec::new());
         // The plain ones come first and ask for no order, so that the server did nothing else before its memory is read.
         for workload in asker.reads(0, 0).iter().take(PLAIN) {
@@ -233,9 +242,14 @@ impl Bench {
         memory.push(desk.fact("memory after everything", server.memory()?, "MB", Some(Budget::AtMost(100.0))));
         let mut facts = desk.ask_api(&server, &asker, &goods, &mut rows).await?;
         facts.extend(floor);
+        facts.extend(desk.ask_history(&server, &asker, &mut rows).await?);
+        if name.starts_with("SQLite") && self.orders.first() == Some(&orders) {
+            facts.extend(desk.judge(&server, &asker, short)?);
+        }
         facts.extend(desk.soak(&server, &asker, short, &goods).await?);
         server.stop()?;
         facts.extend(desk.export(&asker).await?);
+        facts.push(desk.prove()?);
 
         let server = desk.serve("warn").await?;
         let start =
@@ -287,6 +301,13 @@ impl Bench {
         report.note(Fact::bytes("first load", first, None, Some(Budget::AtMost(300_000.0))));
         for (name, (_, raw, packed)) in newest.iter().filter(|(name, _)| !is_first(name)) {
             report.note(Fact::bytes(&format!("{name}, later"), *packed, Some(*raw), None));
+        }
+        say("\nWhat its code is made of, before it is split and packed");
+        let shares = bundle::shares(&self.compiled)?;
+        let all: u64 = shares.iter().map(|(_, size)| size).sum();
+        for (name, size) in shares {
+            let unit = format!("bytes, {:.1} %", 100.0 * size as f64 / all as f64);
+            report.note(Fact { database: "code of".into(), name, value: size as f64, unit, budget: None });
         }
         Ok(())
     }
@@ -584,8 +605,8 @@ struct Asker {
 }
 
 impl Asker {
-    async fn sign_in(server: &Server, token: &str) -> Outcome<Self> {
-        let body = format!("email={EMAIL}&password={}&next=", PASSWORD.replace(' ', "+"));
+    async fn sign_in(server: &Server, email: &str, token: &str) -> Outcome<Self> {
+        let body = format!("email={email}&password={}&next=", PASSWORD.replace(' ', "+"));
         let form =
             "content-type: application/x-www-form-urlencoded\r\naccept: text/html\r\nsec-fetch-site: same-origin\r\n";
         let request = Request::new(&server.address, "POST", "/-/sign-in", form, &body);
