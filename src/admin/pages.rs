@@ -131,7 +131,7 @@ fn OverviewPage() -> impl IntoView {
             <Answered found draw=|kinds| view! { <Kinds kinds /> }.into_any() />
             <section class="card">
                 <h2>"People and house"</h2>
-                <ul class="tools">{tools}</ul>
+                <ul class="doors">{tools}</ul>
             </section>
         </div>
     }
@@ -164,7 +164,7 @@ fn Kinds(kinds: Vec<Kind>) -> impl IntoView {
         .collect_view();
     view! {
         <section class="card">
-            <table class="list">
+            <table class="list kinds">
                 <caption class="hidden">"Resources"</caption>
                 <thead>
                     <tr>
