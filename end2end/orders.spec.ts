@@ -1,4 +1,5 @@
 // The main job: an order from nothing to shipped, by keyboard alone, with JavaScript and without.
+import type { Page } from "@playwright/test";
 import { alive, expect, signIn, test, unique, watch } from "./support";
 
 const LINES = [
@@ -291,4 +292,24 @@ test("what is offered for a line hangs over the lines below", async ({ page, js 
     });
     expect(isOnTop).toBe(true);
   }
+});
+
+test("on a phone every cell of the grid can be typed into, and nothing moves when the page comes to life", async ({ page, js, browser }) => {
+  const viewport = { width: 390, height: 900 };
+  await page.setViewportSize(viewport);
+  await signIn(page, js, "mira", "/orders/new");
+  const grid = (page: Page) => page.locator(".grid tbody tr");
+  for (const label of ["SKU", "Quantity", "Unit price", "Discount, %"]) {
+    const box = await grid(page).first().getByLabel(label, { exact: true }).boundingBox();
+    expect(box?.width, label).toBeGreaterThan(80);
+    expect((box?.x ?? 0) + (box?.width ?? 0), label).toBeLessThanOrEqual(viewport.width);
+  }
+  if (!js) return;
+  await expect(grid(page).first().getByRole("button", { name: "Remove this line" })).toBeVisible();
+  const heights = (page: Page) => grid(page).evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height));
+  const storageState = await page.context().storageState();
+  const drawn = await (await browser.newContext({ javaScriptEnabled: false, viewport, storageState })).newPage();
+  await drawn.goto(page.url());
+  expect(await heights(page)).toEqual(await heights(drawn));
+  await drawn.context().close();
 });
