@@ -40,8 +40,9 @@ use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// How often the numbers of whole tables are added up.
-const TALLY_EVERY: Duration = Duration::from_secs(60);
+/// How often it is seen whether the numbers of whole tables are to be added up, and with every which time how large they are.
+const TALLY_EVERY: Duration = Duration::from_secs(1);
+const LOOKED_AT: u64 = 60;
 
 /// How often events are sealed.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -307,13 +308,15 @@ async fn seal(database: Database) {
 async fn add_up(database: Database) {
     let mut every = tokio::time::interval(TALLY_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for times in 0_u64.. {
         every.tick().await;
-        let added = match tally::compact(&database).await {
-            Ok(()) => tally::look(&database).await,
-            Err(error) => Err(error),
+        let added = async {
+            if tally::is_long(&database).await? {
+                tally::compact(&database).await?;
+            }
+            if times.is_multiple_of(LOOKED_AT) { tally::look(&database).await } else { Ok(()) }
         };
-        if let Err(error) = added {
+        if let Err(error) = added.await {
             tracing::warn!(error = error.internal.as_deref(), "could not add up the numbers of the tables");
         }
     }

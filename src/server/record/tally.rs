@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, QuerySelect, QueryTrait, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, QuerySelect, QueryTrait, Statement, TransactionTrait,
+};
 
 use super::narrow::{Approach, few, narrowing};
 use super::{Resource, column};
@@ -191,6 +193,16 @@ pub async fn look(database: &Database) -> Result<()> {
     Ok(())
 }
 
+/// Whether so much was noted of the tables since the last time that summing it slows lists down. One statement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_long(database: &Database) -> Result<bool> {
+    let reader = database.reader();
+    let many = format!("SELECT 1 FROM tallies LIMIT 1 OFFSET {NOTED}");
+    Ok(reader.query_one_raw(Statement::from_string(reader.get_database_backend(), many)).await?.is_some())
+}
+
 /// Adds up what was noted of the tables since the last time. Readers and writers see the same numbers before and after.
 ///
 /// # Errors
@@ -203,6 +215,9 @@ pub async fn compact(database: &Database) -> Result<()> {
     transaction.execute_unprepared(COMPACT).await?;
     Ok(transaction.commit().await?)
 }
+
+/// How many notes are summed with every list before they are added up.
+const NOTED: u64 = 200;
 
 /// On PostgreSQL writers add rows instead of waiting for each other at one.
 const COMPACT: &str = "WITH noted AS (DELETE FROM tallies RETURNING resource, tab, counted, above, below) \
