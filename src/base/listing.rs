@@ -332,6 +332,8 @@ pub struct ListQuery {
     pub format: Option<Format>,
     /// Whether rows are counted to the last, however many there are.
     pub exact: bool,
+    /// Whether nobody asks for the counts of the tabs and for the sum.
+    pub bare: bool,
 }
 
 impl Default for ListQuery {
@@ -347,6 +349,7 @@ impl Default for ListQuery {
             fields: Vec::new(),
             format: None,
             exact: false,
+            bare: false,
         }
     }
 }

@@ -221,6 +221,7 @@ async fn list<R: Resource>(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let query = ListQuery::parse(&R::LISTING, query.as_deref().unwrap_or_default())?;
+    let query = ListQuery { bare: true, ..query };
     match query.format.unwrap_or_else(|| accepted(&headers)) {
         Format::Json => {}
         format => return export::<R>(&access, &query, format).await,

@@ -202,6 +202,6 @@ both! {
             order(12).await;
         }
         assert_eq!(costs().await, few);
-        assert_eq!(few, [3, 4, 4], "who is asking, a count, the rows, and what they carry along");
+        assert_eq!(few, [2, 3, 4], "who is asking, the rows with their number, what they carry along; of lines a count");
     }
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query};
+use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect,
     QueryTrait,
 };
 
 use super::narrow::{Approach, few, is_led, may_filter, narrowing, sorting, unindexed};
-use super::tally::{is_few, parts, tally, whole, written};
+use super::tally::{is_few, parts, tally, told_along, whole, written};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
 use crate::base::error::Code;
@@ -19,14 +19,18 @@ use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
 use crate::history::Beside;
 
-/// One page of the list of `R`: one statement counts and sums, one reads the rows; up to three more where it is narrowed to many.
+/// One page of the list of `R`: one statement reads the rows and tells their number where that is kept, else one counts and sums
+/// and one reads; up to three more where it is narrowed to many.
 ///
 /// # Errors
 /// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
 pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<Page<R::Record>> {
     may_filter::<R>(access, query)?;
+    if let Some(count) = told_along::<R>(query).filter(|_| is_led::<R>(query)) {
+        return counted_page::<R>(access.reader(), query, count).await;
+    }
     let tally = tally::<R, _>(access, query).await?;
-    let beyond = || Error::new(Code::NotFound, format!("There is no page {}.", query.page));
+    let beyond = || beyond(query);
     let (offset, size) = (query.offset(), u64::from(query.page_size));
     if query.page > 1 && tally.exact && offset >= tally.count {
         return Err(beyond());
@@ -47,6 +51,31 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
         false => (Ord::max(tally.count, reached), read <= size && reached > tally.count),
     };
     Ok(Page { count, exact, results, tabs: tally.tabs, sum: tally.sum })
+}
+
+fn beyond(query: &ListQuery) -> Error {
+    Error::new(Code::NotFound, format!("There is no page {}.", query.page))
+}
+
+/// A page whose rows each tell how many there are. One statement.
+async fn counted_page<R: Resource>(
+    reader: &DatabaseConnection,
+    query: &ListQuery,
+    count: SelectStatement,
+) -> Result<Page<R::Record>> {
+    let part = Part { few: false, after: None, offset: query.offset(), limit: query.page_size.into() };
+    let rows = along::<R>(reader.get_database_backend(), query, part, true)?;
+    let rows = rows.expr_as(Expr::SubQuery(None, Box::new(count.into())), "page_count").into_query();
+    let mut page = Page { count: 0, exact: true, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
+    for row in reader.query_all(&rows).await? {
+        page.count = u64::try_from(row.try_get::<i64>("page_", "count")?).unwrap_or_default();
+        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
+    }
+    if query.page > 1 && page.results.is_empty() {
+        return Err(beyond(query));
+    }
+    R::complete_rows(reader, query, &mut page.results).await?;
+    Ok(page)
 }
 
 /// Which rows of a list are read.
@@ -82,6 +111,12 @@ async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, pa
             }
         }
     }
+    let rows = along::<R>(backend, query, part, led)?;
+    Ok(rows.all(reader).await?.into_iter().map(R::read).collect())
+}
+
+/// Rows along the index that leads to them, or gathered.
+fn along<R: Resource>(backend: DbBackend, query: &ListQuery, part: Part, led: bool) -> Result<Select<R>> {
     let mut rows = ordered::<R>(backend, query, if led { Approach::Natural } else { Approach::GATHER })?;
     if let Some(after) = part.after {
         rows = rows.filter(after);
@@ -93,7 +128,7 @@ async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, pa
     } else {
         rows = rows.offset(part.offset);
     }
-    Ok(rows.limit(part.limit).all(reader).await?.into_iter().map(R::read).collect())
+    Ok(rows.limit(part.limit))
 }
 
 /// What fits of the first `window` rows in the order of a list.

@@ -46,8 +46,7 @@ struct Group {
 pub async fn tally<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Tally> {
     let reader = access.reader();
     let tabs = R::LISTING.tabs;
-    let narrowed = !query.search.is_empty() || query.filters.keys().any(|name| Some(name.as_str()) != tabs);
-    let is_kept = R::TALLIED && !narrowed;
+    let is_kept = is_kept::<R>(query);
     let most = few::<R, _>(access);
     let groups = match is_kept {
         true => kept::<R>(reader).await?,
@@ -76,6 +75,27 @@ pub async fn tally<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Res
     let exact = count <= most;
     let sum = R::LISTING.summed.filter(|_| exact).map(|_| written(groups.iter().map(|group| group.sum).sum()));
     Ok(Tally { count: Ord::min(count, most), exact, tabs: BTreeMap::new(), sum })
+}
+
+/// Whether the number of a list's rows is kept: that of all, and that of a tab.
+fn is_kept<R: Resource>(query: &ListQuery) -> bool {
+    let narrows = |name: &String| Some(name.as_str()) != R::LISTING.tabs;
+    R::TALLIED && query.search.is_empty() && !query.filters.keys().any(narrows)
+}
+
+/// The number of a list's rows, for a statement that reads some of them: where it is kept, and nobody asks for more.
+pub fn told_along<R: Resource>(query: &ListQuery) -> Option<SelectStatement> {
+    let has_more = R::LISTING.tabs.is_some() || R::LISTING.summed.is_some();
+    if !is_kept::<R>(query) || (has_more && !query.bare) {
+        return None;
+    }
+    let rows = Func::coalesce([Func::sum(Expr::col("counted")).into(), Expr::val(0)]);
+    let mut select = Query::select().expr(Func::cast_as(rows, "BIGINT")).from("tallies").to_owned();
+    select.and_where(Expr::col("resource").eq(R::NAME));
+    if let Some(open) = R::LISTING.tabs.and_then(|tabs| query.filters.get(tabs)) {
+        select.and_where(Expr::col("tab").eq(open.as_str()));
+    }
+    Some(select)
 }
 
 /// Whether no more than `most` rows are left of a narrowed list. One statement.
