@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
@@ -22,6 +23,9 @@ const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 
 /// How long a request waits for a connection, and a writer of another process for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection to PostgreSQL may rest until it is asked whether it still lives.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Rows that refer to a record: they go with it, or stand in the way of deleting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +116,14 @@ impl Database {
         if url.starts_with("sqlite:") {
             Self::sqlite(url, durability).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let pool = counted(options(url, 10)).await?;
+            let mut shared = options(url, 10);
+            // A connection in use need not be asked with every statement whether it still lives.
+            shared.map_sqlx_postgres_pool_opts(|pool| {
+                pool.before_acquire(|connection, about| {
+                    Box::pin(async move { Ok(about.idle_for < RESTED || connection.ping().await.is_ok()) })
+                })
+            });
+            let pool = counted(shared).await?;
             Ok(Self::of(pool.0.clone(), pool.0, pool.1))
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
@@ -393,7 +404,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
         .connect_timeout(PATIENCE)
-        .test_before_acquire(!url.starts_with("sqlite:"))
+        .test_before_acquire(false)
         .sqlx_logging(false);
     options
 }
