@@ -266,10 +266,16 @@ async fn run(cli: Cli) -> Result<()> {
                 }
                 None => demo::load(&database).await?,
             };
+            seal(&database).await;
             database.close().await;
             print(&format!("{loaded}\n"))
         }
-        Command::Import(arguments) => import::cli::import(&ready(&settings).await?, arguments).await,
+        Command::Import(arguments) => {
+            let database = ready(&settings).await?;
+            import::cli::import(&database, arguments).await?;
+            seal(&database).await;
+            Ok(())
+        }
         Command::User(command) => users(&ready(&settings).await?, command).await,
         Command::Token(command) => tokens(&ready(&settings).await?, command).await,
         Command::History(command) => history(&ready(&settings).await?, command).await,
@@ -414,11 +420,16 @@ fn checked<I: Input>(input: &I) -> Result<I> {
     I::given(&values.collect::<Vec<_>>())
 }
 
-async fn history(database: &Database, command: History) -> Result<()> {
-    let History::Verify { head } = command;
+/// Puts what was written into the chain of events, rather than leave it to the next server.
+async fn seal(database: &Database) {
     if let Err(error) = chain::seal(database).await {
         tracing::warn!(error = error.internal.as_deref(), "could not seal events");
     }
+}
+
+async fn history(database: &Database, command: History) -> Result<()> {
+    let History::Verify { head } = command;
+    seal(database).await;
     let access = Access::<kontor::history::View>::system(database)?;
     let started = std::time::Instant::now();
     let verdict = chain::verify(&access, head.as_deref()).await?;

@@ -20,7 +20,7 @@ use crate::base::{Error, Result};
 use crate::server::database::Database;
 
 /// How many events are sealed in one transaction: what they hold stays in memory meanwhile.
-const SEALED: i64 = 500;
+const SEALED: i64 = 200;
 /// How many events are read at once to be verified.
 const READ: i64 = 2_000;
 /// How many such reads are under way at once.

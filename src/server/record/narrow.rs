@@ -111,7 +111,7 @@ pub const FEW: u64 = 10_000;
 const FEW_OF_MANY: u64 = 1_000;
 
 /// From how many rows on a table is large.
-const LARGE: u64 = 100_000;
+const LARGE: u64 = 20_000;
 
 /// How many rows of a list are counted one by one.
 pub fn few<R: Resource, P>(access: &Access<P>) -> u64 {

@@ -141,14 +141,14 @@ async fn counted<R: Resource>(
         rows = rows.limit(most + 1);
     }
     let [above, below] = parts(Expr::col("amount"));
-    let select = Query::select()
-        .column("tab")
-        .expr(Func::count(Expr::col(Asterisk)))
-        .expr(above)
-        .expr(below)
-        .from_subquery(rows.into_query(), Alias::new("few"))
-        .group_by_col("tab")
-        .to_owned();
+    let mut select = Query::select();
+    // Grouped by what is the same everywhere, all rows would be put in order first.
+    match tab {
+        Some(_) => select.column("tab").group_by_col("tab"),
+        None => select.expr(Expr::val("")),
+    };
+    select.expr(Func::count(Expr::col(Asterisk))).expr(above).expr(below);
+    select.from_subquery(rows.into_query(), Alias::new("few"));
     groups(reader, &select).await
 }
 
