@@ -37,6 +37,7 @@ pub async fn overview() -> Result<Vec<Kind>> {
     for managed in state.managed.iter().filter(|managed| may(&access, managed, "view")) {
         let last = history::Entity::find()
             .filter(history::Column::Resource.eq(managed.name))
+            .order_by_desc(history::Column::At)
             .order_by_desc(history::Column::Id)
             .limit(1)
             .one(access.reader())

@@ -17,7 +17,7 @@ use crate::support::{As, Kind, TestApp, run};
 const LARGE: [&str; 5] = ["orders", "order_items", "customers", "products", "events"];
 
 /// What people and scripts ask for, day by day.
-const ASKED: [&str; 48] = [
+const ASKED: [&str; 50] = [
     "/orders",
     "/orders?page=40",
     "/orders?status=placed",
@@ -46,6 +46,8 @@ const ASKED: [&str; 48] = [
     "/api/customers/?name=Bob",
     "/api/products/?barcode=4001234567890",
     "/api/orders/?number__contains=2025-0001",
+    "/admin",
+    "/admin/log?resource=orders",
     "/admin/orders",
     "/admin/orders?status=shipped&order_date__gte=2025-01-01&order_date__lt=2026-01-01",
     "/admin/customers",
