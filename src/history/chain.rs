@@ -221,32 +221,10 @@ impl Sealed {
 
     /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
     fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
-        Ok(hash(before, &self.text(place)?))
-    }
-
-    fn text(&self, place: i64) -> Result<Vec<u8>> {
         let mut text = Vec::with_capacity(512);
         serde_json::to_writer(&mut text, &(place, &self.said, &self.changes))
             .map_err(|error| Error::internal(error.to_string()))?;
-        Ok(text)
-    }
-}
-
-fn hash(before: &Hash, text: &[u8]) -> Hash {
-    Sha256::new().chain_update(before).chain_update(text).finalize().into()
-}
-
-/// An event of the chain, with what is hashed at the place it claims.
-struct Link {
-    event: Sealed,
-    text: Result<Vec<u8>>,
-}
-
-impl Link {
-    fn read(row: &QueryResult) -> Result<Self> {
-        let event = Sealed::read(row)?;
-        let text = event.text(event.place.unwrap_or_default());
-        Ok(Self { event, text })
+        Ok(Sha256::new().chain_update(before).chain_update(&text).finalize().into())
     }
 }
 
@@ -280,20 +258,17 @@ pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdi
     let sought = sought.map(str::to_ascii_lowercase);
     let mut walk = Walk { count: 0, last: [0; 32], found: None, sought };
     let failed = |error: tokio::task::JoinError| Error::internal(error.to_string());
-    // Others are read and written out while some are hashed, which alone must go one after the other.
+    // Others are read while some are looked at.
     let count = head.count;
     let pages = stream::iter((0..count).step_by(usize::try_from(READ).unwrap_or(1))).map(|after| {
         let (reader, upto) = (reader.clone(), after.saturating_add(READ).min(count));
-        tokio::spawn(async move {
-            let rows = rows(&reader, "place > ? AND place <= ? ORDER BY place", [after, upto]).await?;
-            Ok::<_, Error>(rows.iter().map(Link::read).collect::<Vec<_>>())
-        })
+        tokio::spawn(async move { rows(&reader, "place > ? AND place <= ? ORDER BY place", [after, upto]).await })
     });
     let mut pages = pages.buffered(AHEAD);
     while let Some(read) = pages.next().await {
         let read = read.map_err(failed)??;
         let looking = tokio::task::spawn_blocking(move || {
-            let fault = walk.along(read);
+            let fault = walk.along(&read);
             (walk, fault)
         });
         let (walked, fault) = looking.await.map_err(failed)?;
@@ -324,20 +299,19 @@ struct Walk {
 }
 
 impl Walk {
-    fn along(&mut self, links: Vec<Result<Link>>) -> Option<Fault> {
-        for link in links {
+    fn along(&mut self, rows: &[QueryResult]) -> Option<Fault> {
+        for row in rows {
             let place = self.count + 1;
             let fault = |id: Option<i64>, what: &str| Some(Fault { place, id, what: what.to_owned() });
-            let Ok(Link { event, text }) = link else {
+            let Ok(event) = Sealed::read(row) else {
                 return fault(None, "the event was altered: it cannot be read");
             };
             if event.place != Some(place) {
                 return fault(None, "the event is missing");
             }
-            let Ok(text) = text else {
+            let Ok(hash) = event.hash_after(&self.last, place) else {
                 return fault(Some(event.id), "the event cannot be read");
             };
-            let hash = hash(&self.last, &text);
             let text = written(&hash);
             if event.hash.as_deref() != Some(&text) {
                 let said = format!("the event was altered, inserted or moved ({})", event.words());
