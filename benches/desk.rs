@@ -299,15 +299,21 @@ impl Bench {
             }
         }
         report.note(Fact::bytes("first load", first, None, Some(Budget::AtMost(300_000.0))));
-        for (name, (_, raw, packed)) in newest.iter().filter(|(name, _)| !is_first(name)) {
+        // Every build numbers what pages share anew.
+        let is_shared = |name: &str| name.starts_with("chunk_");
+        for (name, (_, raw, packed)) in newest.iter().filter(|(name, _)| !is_first(name) && !is_shared(name)) {
             report.note(Fact::bytes(&format!("{name}, later"), *packed, Some(*raw), None));
         }
+        let shared = newest.iter().filter(|(name, _)| is_shared(name)).map(|(_, weight)| weight);
+        let (raw, packed) = shared.fold((0, 0), |sum, (_, raw, packed)| (sum.0 + raw, sum.1 + packed));
+        report.note(Fact::bytes("shared by pages, later", packed, Some(raw), None));
         say("\nWhat its code is made of, before it is split and packed");
         let shares = bundle::shares(&self.compiled)?;
         let all: u64 = shares.iter().map(|(_, size)| size).sum();
         for (name, size) in shares {
             let unit = format!("bytes, {:.1} %", 100.0 * size as f64 / all as f64);
-            report.note(Fact { database: "code of".into(), name, value: size as f64, unit, budget: None });
+            let (database, name) = (String::new(), format!("code of {name}"));
+            report.note(Fact { database, name, value: size as f64, unit, budget: None });
         }
         Ok(())
     }
@@ -937,8 +943,8 @@ impl Report {
         });
         let facts = self.facts.iter().filter_map(|fact| {
             let old = before.facts.iter().find(|old| (&old.database, &old.name) == (&fact.database, &fact.name))?;
-            let is_worse =
-                if fact.unit.ends_with("/s") { fact.value * WORSE < old.value } else { fact.value > old.value * WORSE };
+            let more_is_better = fact.unit.ends_with("/s") || matches!(fact.budget, Some(Budget::AtLeast(_)));
+            let is_worse = if more_is_better { fact.value * WORSE < old.value } else { fact.value > old.value * WORSE };
             let place = if fact.database.is_empty() { String::new() } else { format!("{}, ", fact.database) };
             let (now, then) = (thousands(fact.value), thousands(old.value));
             is_worse.then(|| format!("  {place}{}: {now} {}, was {then}", fact.name, fact.unit))

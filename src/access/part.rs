@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::form::unknown;
-use crate::base::listing::{MAX_PAGE_SIZE, PAGE_SIZE, number};
+use crate::base::listing::{MAX_PAGE_SIZE, PAGE_SIZE, decoded, number};
 use crate::base::{Error, Result};
 
 /// A page of sessions or of tokens, as the address says it: `user=3&page=2`.
@@ -34,20 +34,23 @@ impl Part {
         let (mut part, mut seen) = (Self::default(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
             if seen.contains(&name) {
                 return Err(Error::field(name, "Given more than once."));
             }
-            match name {
+            match name.as_str() {
                 "user" => {
                     let id = value.parse().ok().filter(|id| *id > 0);
-                    part.user = Some(id.ok_or_else(|| Error::field(name, "Enter the id of one of the users."))?);
+                    let wrong = || Error::field("user", "Enter the id of one of the users.");
+                    part.user = Some(id.ok_or_else(wrong)?);
                 }
-                "page" => part.page = number(name, value, u32::MAX)?,
-                "page_size" => part.page_size = number(name, value, MAX_PAGE_SIZE)?,
+                "page" => part.page = number("page", &value, u32::MAX)?,
+                "page_size" => part.page_size = number("page_size", &value, MAX_PAGE_SIZE)?,
                 other => {
                     let known = ["user", "page", "page_size"].into_iter();
                     let message = unknown(other, known).replace("field", "parameter");
-                    return Err(Error::field(other.chars().take(40).collect::<String>(), message));
+                    let other = other.chars().filter(|c| !c.is_control()).take(40);
+                    return Err(Error::field(other.collect::<String>(), message));
                 }
             }
             seen.push(name);

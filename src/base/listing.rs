@@ -707,7 +707,10 @@ fn unknown(listing: &Listing, name: &str) -> Error {
 }
 
 /// Decodes one part of an `application/x-www-form-urlencoded` text.
-fn decoded(part: &str) -> Result<String> {
+///
+/// # Errors
+/// `Invalid` for what is no such text.
+pub fn decoded(part: &str) -> Result<String> {
     let wrong = || Error::invalid("The query is not valid percent-encoded UTF-8.");
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();

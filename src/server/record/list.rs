@@ -30,10 +30,9 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
         return counted_page::<R>(access.reader(), query, count).await;
     }
     let tally = tally::<R, _>(access, query).await?;
-    let beyond = || beyond(query);
     let (offset, size) = (query.offset(), u64::from(query.page_size));
     if query.page > 1 && tally.exact && offset >= tally.count {
-        return Err(beyond());
+        return Err(beyond(query));
     }
     let few = tally.exact && tally.count <= GATHERED;
     // One more than the page holds, to know of it where nobody counted so far.
@@ -41,7 +40,7 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     let mut results = rows_of::<R>(access.reader(), query, part).await?;
     let read = u64::try_from(results.len()).unwrap_or_default();
     if query.page > 1 && read == 0 {
-        return Err(beyond());
+        return Err(beyond(query));
     }
     results.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     R::complete_rows(access.reader(), query, &mut results).await?;
