@@ -22,6 +22,7 @@ mod m20261125_000012_settings;
 mod m20261125_000015_search;
 mod m20261125_000016_tallies;
 mod m20261125_000017_order_indexes;
+mod m20261125_000018_search_order;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000015_search::Migration),
             Box::new(m20261125_000016_tallies::Migration),
             Box::new(m20261125_000017_order_indexes::Migration),
+            Box::new(m20261125_000018_search_order::Migration),
         ]
     }
 }

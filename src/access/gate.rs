@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::DatabaseTransaction;
 
 use super::permission::Catalogue;
 use super::{grants, holds};
@@ -12,6 +12,7 @@ use crate::base::error::Code;
 use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency::Claim;
+use crate::server::reader::Reader;
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {
@@ -206,7 +207,7 @@ impl<P> Access<P> {
     }
 
     /// Where reads go.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Reader {
         self.database.reader()
     }
 

@@ -100,14 +100,15 @@ async fn seal_some(database: &Database) -> Result<u64> {
     let mut seals = Vec::with_capacity(rows.len());
     for row in &rows {
         count += 1;
-        let event = Sealed::read(row)?;
-        if event.place.is_some_and(|place| place != count) {
+        let row = Stored::read(row)?;
+        let event = Event::read(&row)?;
+        if row.place.is_some_and(|place| place != count) {
             return Err(Error::internal(format!("there is no event at place {count}; see `kontor history verify`")));
         }
         last = event.hash_after(&last, count)?;
-        seals.push(json!([event.id, count, written(&last)]));
+        seals.push(json!([event.id, count, hex::encode(last)]));
     }
-    put(&transaction, &seals, &Head { count, hash: written(&last) }).await?;
+    put(&transaction, &seals, &Head { count, hash: hex::encode(last) }).await?;
     transaction.commit().await?;
     Ok(u64::try_from(seals.len()).unwrap_or_default())
 }
@@ -183,11 +184,43 @@ async fn rows<const N: usize>(
     Ok(db.query_all_raw(Statement::from_sql_and_values(backend, sql, values.map(Value::from))).await?)
 }
 
-/// An event as its hash is made.
-#[derive(Debug)]
-struct Sealed {
+/// An event as it is kept, its texts unread.
+struct Stored {
     place: Option<i64>,
     hash: Option<String>,
+    /// A JSON list of the values of [`SAID`].
+    said: String,
+    changes: String,
+}
+
+impl Stored {
+    fn read(row: &QueryResult) -> Result<Self> {
+        Ok(Self {
+            place: row.try_get_by_index(0)?,
+            hash: row.try_get_by_index(1)?,
+            said: row.try_get_by_index(2)?,
+            changes: row.try_get_by_index(3)?,
+        })
+    }
+
+    fn is_sealed_by(&self, hash: &Hash) -> bool {
+        self.hash.as_deref() == Some(&hex::encode(hash))
+    }
+
+    /// Its hash where it stands letter for letter as it was sealed, which needs no reading: so it is on SQLite, which keeps
+    /// JSON as it was written. Where this says nothing, [`Event`] has the last word.
+    fn hash_as_it_stands(&self, before: &Hash, place: i64) -> Option<Hash> {
+        let (id, more) = self.said.strip_prefix("[\"")?.split_once("\",\"")?;
+        let (at, more) = more.split_once('"')?;
+        let at = DateTime::parse_from_rfc3339(at).ok()?.timestamp_micros();
+        let text = format!("[{place},[\"{id}\",\"{at}\"{more},{}]", self.changes);
+        Some(hash(before, text.as_bytes())).filter(|hash| self.is_sealed_by(hash))
+    }
+}
+
+/// An event as its hash is made.
+#[derive(Debug)]
+struct Event {
     id: i64,
     /// The values of [`SAID`], the moment in microseconds since 1970; text that is no time stays text.
     said: Vec<Option<String>>,
@@ -195,19 +228,18 @@ struct Sealed {
     changes: serde_json::Value,
 }
 
-impl Sealed {
-    fn read(row: &QueryResult) -> Result<Self> {
-        let (said, changes): (String, String) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+impl Event {
+    fn read(stored: &Stored) -> Result<Self> {
         let unreadable = || Error::internal("an event cannot be read; see `kontor history verify`");
-        let mut said: Vec<Option<String>> = serde_json::from_str(&said).map_err(|_| unreadable())?;
+        let mut said: Vec<Option<String>> = serde_json::from_str(&stored.said).map_err(|_| unreadable())?;
         let id = said.first().and_then(|id| id.as_ref()?.parse().ok()).ok_or_else(unreadable)?;
         if let Some(Some(at)) = said.get_mut(1)
             && let Ok(moment) = DateTime::parse_from_rfc3339(at)
         {
             *at = moment.timestamp_micros().to_string();
         }
-        let changes = serde_json::from_str(&changes).unwrap_or_else(|_| changes.into());
-        Ok(Self { place: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)?, id, said, changes })
+        let changes = serde_json::from_str(&stored.changes).unwrap_or_else(|_| stored.changes.clone().into());
+        Ok(Self { id, said, changes })
     }
 
     /// What it was about, in a few words.
@@ -221,23 +253,20 @@ impl Sealed {
 
     /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
     fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
-        let mut text = Vec::with_capacity(512);
-        serde_json::to_writer(&mut text, &(place, &self.said, &self.changes))
-            .map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Sha256::new().chain_update(before).chain_update(&text).finalize().into())
+        let text = serde_json::to_vec(&(place, &self.said, &self.changes));
+        Ok(hash(before, &text.map_err(|error| Error::internal(error.to_string()))?))
     }
 }
 
-fn written(hash: &Hash) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-    hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+fn hash(before: &Hash, text: &[u8]) -> Hash {
+    Sha256::new().chain_update(before).chain_update(text).finalize().into()
 }
 
 fn read_hash(text: &str) -> Result<Hash> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    let hash = bytes.and_then(|bytes| bytes.try_into().ok());
-    hash.ok_or_else(|| Error::internal("the head of the events holds no hash; see `kontor history verify`"))
+    let mut hash = Hash::default();
+    hex::decode_to_slice(text, &mut hash)
+        .map_err(|_| Error::internal("the head of the events holds no hash; see `kontor history verify`"))?;
+    Ok(hash)
 }
 
 /// Walks along the whole chain, up to the first event that is not as it was sealed. `sought` is a head that was written down
@@ -279,7 +308,7 @@ pub async fn verify(access: &Access<View>, sought: Option<&str>) -> Result<Verdi
     }
     let fault = if walk.count < head.count {
         Some((walk.count + 1, "the event is missing, and all after it: the tail was cut off".to_owned()))
-    } else if written(&walk.last) != head.hash {
+    } else if hex::encode(walk.last) != head.hash {
         Some((walk.count, "the head of the chain is not that of the last event".to_owned()))
     } else if highest > head.count {
         Some((head.count + 1, "events were put behind the head".to_owned()))
@@ -303,21 +332,30 @@ impl Walk {
         for row in rows {
             let place = self.count + 1;
             let fault = |id: Option<i64>, what: &str| Some(Fault { place, id, what: what.to_owned() });
-            let Ok(event) = Sealed::read(row) else {
-                return fault(None, "the event was altered: it cannot be read");
+            let unreadable = "the event was altered: it cannot be read";
+            let Ok(row) = Stored::read(row) else {
+                return fault(None, unreadable);
             };
-            if event.place != Some(place) {
+            if row.place != Some(place) {
                 return fault(None, "the event is missing");
             }
-            let Ok(hash) = event.hash_after(&self.last, place) else {
-                return fault(Some(event.id), "the event cannot be read");
+            let hash = match row.hash_as_it_stands(&self.last, place) {
+                Some(hash) => hash,
+                None => {
+                    let Ok(event) = Event::read(&row) else {
+                        return fault(None, unreadable);
+                    };
+                    let Ok(hash) = event.hash_after(&self.last, place) else {
+                        return fault(Some(event.id), "the event cannot be read");
+                    };
+                    if !row.is_sealed_by(&hash) {
+                        let said = format!("the event was altered, inserted or moved ({})", event.words());
+                        return fault(Some(event.id), &said);
+                    }
+                    hash
+                }
             };
-            let text = written(&hash);
-            if event.hash.as_deref() != Some(&text) {
-                let said = format!("the event was altered, inserted or moved ({})", event.words());
-                return fault(Some(event.id), &said);
-            }
-            if self.sought.as_deref() == Some(&text) {
+            if self.sought.as_ref() == row.hash.as_ref() {
                 self.found = Some(place);
             }
             (self.count, self.last) = (place, hash);

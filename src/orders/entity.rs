@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseConnection, DatabaseTransaction, Order as Direction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, Order as Direction, QuerySelect};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -27,6 +27,7 @@ use crate::customers::entity as customer;
 use crate::history::entity::{self as history, Subject};
 use crate::history::past::Past;
 use crate::history::{Beside, Detail};
+use crate::server::reader::Reader;
 use crate::server::record::{
     self, Add, Approach, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
     demand_version, made_before, searchable, series,
@@ -261,7 +262,7 @@ impl Resource for Entity {
         (relation == "customer").then(record::RelatedRecords::to::<customer::Entity>)
     }
 
-    async fn complete_rows(reader: &DatabaseConnection, query: &ListQuery, rows: &mut [Order]) -> Result<()> {
+    async fn complete_rows(reader: &Reader, query: &ListQuery, rows: &mut [Order]) -> Result<()> {
         if query.expand.is_some() {
             let mut items = item::of_all(reader, rows.iter().map(|order| order.id)).await?;
             for order in rows {

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::NotSet, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
@@ -24,6 +22,7 @@ use crate::base::record::Row;
 use crate::base::{Error, Result, fold};
 use crate::history::past::Past;
 use crate::products::{ProductId, entity as product};
+use crate::server::reader::Reader;
 use crate::server::record::{
     Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Renamed, Resource, Stored, View, column,
 };
@@ -588,7 +587,7 @@ impl Resource for Entity {
     }
 
     /// One more statement, for the versions of the orders.
-    async fn complete_rows(reader: &DatabaseConnection, _: &ListQuery, rows: &mut [Item]) -> Result<()> {
+    async fn complete_rows(reader: &Reader, _: &ListQuery, rows: &mut [Item]) -> Result<()> {
         let orders: Vec<_> = rows.iter().map(|item| item.order).collect();
         let versions: Vec<(OrderId, i64)> = order::Entity::find()
             .select_only()

@@ -4,16 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
 };
 
+use super::reader::{RESTED, Reader};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
 use crate::server::record::tally::Sizes;
@@ -24,8 +24,14 @@ const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
 /// How long a request waits for a connection, and a writer of another process for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection to PostgreSQL may rest until it is asked whether it still lives.
-const RESTED: Duration = Duration::from_secs(1);
+/// How many statements read at once, on SQLite and on PostgreSQL.
+const READERS: [u32; 2] = [4, 8];
+
+/// Connections beside these, for streams of rows and snapshots.
+const SPARE: u32 = 2;
+
+/// How many transactions write at once on PostgreSQL.
+const WRITERS: u32 = 6;
 
 /// Rows that refer to a record: they go with it, or stand in the way of deleting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +85,7 @@ pub struct Database {
     references: &'static [Reference],
     currency: Arc<str>,
     catalogue: &'static Catalogue,
-    reader: DatabaseConnection,
+    reader: Reader,
     writer: DatabaseConnection,
     statements: Arc<Statements>,
     sizes: Arc<Sizes>,
@@ -87,7 +93,7 @@ pub struct Database {
 
 /// What is run on the database, for tests and benchmarks.
 #[derive(Default)]
-struct Statements {
+pub(super) struct Statements {
     count: AtomicU64,
     are_noted: AtomicBool,
     noted: Mutex<Vec<Statement>>,
@@ -116,15 +122,13 @@ impl Database {
         if url.starts_with("sqlite:") {
             Self::sqlite(url, durability).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let mut shared = options(url, 10);
-            // A connection in use need not be asked with every statement whether it still lives.
-            shared.map_sqlx_postgres_pool_opts(|pool| {
-                pool.before_acquire(|connection, about| {
-                    Box::pin(async move { Ok(about.idle_for < RESTED || connection.ping().await.is_ok()) })
-                })
-            });
-            let pool = counted(shared).await?;
-            Ok(Self::of(pool.0.clone(), pool.0, pool.1))
+            let [_, readers] = READERS;
+            let asked = |connections: u32| {
+                let mut options = options(url, connections);
+                options.test_before_acquire_if_idle_for(RESTED);
+                options
+            };
+            Self::over([asked(readers + SPARE), asked(WRITERS)], readers).await
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
         }
@@ -151,20 +155,22 @@ impl Database {
         };
         let mut write = options(url, 1);
         write.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("cache_size", "-4000"));
-        let (writer, statements) = counted(write).await?;
-        let mut read = options(url, 4);
+        let [readers, _] = READERS;
+        let mut read = options(url, readers + SPARE);
         // Four readers share the system's cache of the file; pages of their own would cost memory four times.
         read.map_sqlx_sqlite_opts(move |options| {
             tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
         });
-        let mut reader = sea_orm::Database::connect(read).await?;
-        count(&mut reader, &statements);
-        Ok(Self::of(reader, writer, statements))
+        Self::over([read, write], readers).await
     }
 
-    fn of(reader: DatabaseConnection, writer: DatabaseConnection, statements: Arc<Statements>) -> Self {
+    async fn over([read, write]: [ConnectOptions; 2], readers: u32) -> Result<Self, DbErr> {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
-        Self {
+        let statements = Arc::new(Statements::default());
+        // The writer first, as it makes the file.
+        let writer = counted(write, &statements).await?;
+        let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
+        Ok(Self {
             references: &[],
             currency: Arc::from("EUR"),
             catalogue: &NOTHING,
@@ -172,7 +178,7 @@ impl Database {
             writer,
             statements,
             sizes: Arc::default(),
-        }
+        })
     }
 
     /// The same database, with what refers to its records and the company's currency (ISO 4217).
@@ -206,7 +212,7 @@ impl Database {
     }
 
     /// Where reads go.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
@@ -333,13 +339,8 @@ impl Database {
                 (pool.size(), pool.num_idle())
             }
         };
-        let (open, idle) = of(&self.reader);
-        // PostgreSQL has one pool for reading and writing.
-        let (more, more_idle) = match self.reader.get_database_backend() {
-            DbBackend::Postgres => (0, 0),
-            _ => of(&self.writer),
-        };
-        Connections { open: open + more, idle: idle + more_idle }
+        let [(readers, resting), (writers, idle)] = [of(self.reader.pool()), of(&self.writer)];
+        Connections { open: readers + writers, idle: self.reader.resting() + resting + idle }
     }
 
     /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.
@@ -372,8 +373,8 @@ impl Database {
         {
             tracing::warn!(%error, "SQLite could not look at how its values are spread");
         }
-        for pool in [self.reader, self.writer] {
-            if let Err(error) = pool.close().await {
+        for closed in [self.reader.close().await, self.writer.close().await] {
+            if let Err(error) = closed {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }
         }
@@ -409,20 +410,27 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-async fn counted(options: ConnectOptions) -> Result<(DatabaseConnection, Arc<Statements>), DbErr> {
-    let statements = Arc::new(Statements::default());
+async fn counted(options: ConnectOptions, statements: &Arc<Statements>) -> Result<DatabaseConnection, DbErr> {
     let mut pool = sea_orm::Database::connect(options).await?;
-    count(&mut pool, &statements);
-    Ok((pool, statements))
+    let statements = Arc::clone(statements);
+    pool.set_metric_callback(move |ran| statements.count(ran.statement, ran.elapsed));
+    Ok(pool)
 }
 
-fn count(pool: &mut DatabaseConnection, statements: &Arc<Statements>) {
-    let statements = Arc::clone(statements);
-    pool.set_metric_callback(move |statement| {
-        statements.count.fetch_add(1, Ordering::Relaxed);
-        if statements.are_noted.load(Ordering::Relaxed) {
-            statements.noted.lock().unwrap_or_else(PoisonError::into_inner).push(statement.statement.clone());
+impl Statements {
+    /// Runs a statement and counts it.
+    pub(super) async fn counted<T>(&self, statement: &Statement, run: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let made = run.await;
+        self.count(statement, start.elapsed());
+        made
+    }
+
+    fn count(&self, statement: &Statement, elapsed: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if self.are_noted.load(Ordering::Relaxed) {
+            self.noted.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
         }
-        tracing::trace!(target: "kontor::statement", sql = %statement.statement.sql, elapsed = ?statement.elapsed);
-    });
+        tracing::trace!(target: "kontor::statement", sql = %statement.sql, ?elapsed);
+    }
 }

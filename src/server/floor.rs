@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use sea_orm::sqlx::{self, Row};
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde::{Deserialize, Serialize};
 
 use super::database::Database;
+use super::reader::Reader;
 use crate::base::{Error, Result};
 
 const ORDER: &str = "SELECT id, version, number, status, customer_id, customer_name, currency, CAST(order_date AS TEXT), \
@@ -167,20 +168,20 @@ fn answer(value: &impl Serialize) -> Result<Response> {
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-async fn orders(reader: &DatabaseConnection, rest: &str, id: Option<i64>) -> Result<Vec<Order>> {
+async fn orders(reader: &Reader, rest: &str, id: Option<i64>) -> Result<Vec<Order>> {
     let sql = format!("{ORDER} {rest}");
     let read = async || -> sqlx::Result<Vec<Order>> {
-        match reader.get_database_backend() {
+        match reader.pool().get_database_backend() {
             DbBackend::Postgres => {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql));
                 let query = if let Some(id) = id { query.bind(id) } else { query };
-                let rows = query.fetch_all(reader.get_postgres_connection_pool()).await?;
+                let rows = query.fetch_all(reader.pool().get_postgres_connection_pool()).await?;
                 rows.into_iter().map(postgres_order).collect()
             }
             _ => {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql));
                 let query = if let Some(id) = id { query.bind(id) } else { query };
-                let rows = query.fetch_all(reader.get_sqlite_connection_pool()).await?;
+                let rows = query.fetch_all(reader.pool().get_sqlite_connection_pool()).await?;
                 rows.into_iter().map(sqlite_order).collect()
             }
         }
@@ -188,22 +189,22 @@ async fn orders(reader: &DatabaseConnection, rest: &str, id: Option<i64>) -> Res
     read().await.map_err(failed)
 }
 
-async fn with_items(reader: &DatabaseConnection, orders: &mut [Order]) -> Result<()> {
+async fn with_items(reader: &Reader, orders: &mut [Order]) -> Result<()> {
     let places = (1..=orders.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
     let sql = format!("{ITEM} WHERE order_id IN ({places}) ORDER BY order_id, position");
     let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
     let read = async || -> sqlx::Result<Vec<Item>> {
-        match reader.get_database_backend() {
+        match reader.pool().get_database_backend() {
             DbBackend::Postgres => {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql));
                 let query = ids.iter().fold(query, |query, id| query.bind(*id));
-                let rows = query.fetch_all(reader.get_postgres_connection_pool()).await?;
+                let rows = query.fetch_all(reader.pool().get_postgres_connection_pool()).await?;
                 rows.into_iter().map(postgres_item).collect()
             }
             _ => {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql));
                 let query = ids.iter().fold(query, |query, id| query.bind(*id));
-                let rows = query.fetch_all(reader.get_sqlite_connection_pool()).await?;
+                let rows = query.fetch_all(reader.pool().get_sqlite_connection_pool()).await?;
                 rows.into_iter().map(sqlite_item).collect()
             }
         }

@@ -16,6 +16,7 @@ pub mod managed;
 pub mod openapi;
 pub mod pasts;
 pub mod progress;
+pub mod reader;
 pub mod record;
 pub mod rest;
 pub mod same_site;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Func, Query};
-use sea_orm::{Condition, DatabaseConnection, DatabaseTransaction, IntoActiveModel};
+use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -26,6 +26,7 @@ use crate::history::entity::{self as history, Subject};
 use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
+use crate::server::reader::Reader;
 
 pub mod bulk;
 pub mod facets;
@@ -252,7 +253,7 @@ pub trait Resource:
 
     /// Adds what rows of a list carry along. A constant number of statements.
     fn complete_rows(
-        _reader: &DatabaseConnection,
+        _reader: &Reader,
         _query: &ListQuery,
         _rows: &mut [Self::Record],
     ) -> impl Future<Output = Result<()>> + Send {

@@ -78,7 +78,7 @@ async fn plan(app: &TestApp, statement: &Statement) -> Vec<String> {
         _ => ("EXPLAIN (COSTS OFF) ", 0),
     };
     let explained = Statement { sql: format!("{explain}{}", statement.sql), ..statement.clone() };
-    let transaction = reader.begin().await.unwrap();
+    let transaction = reader.pool().begin().await.unwrap();
     if statement.db_backend == DbBackend::Postgres {
         // The tables of a test are small enough to be read whole; what remains of that now, no index could spare.
         transaction.execute_unprepared("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off").await.unwrap();

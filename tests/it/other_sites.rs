@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use sea_orm::ConnectionTrait;
 use sea_orm::FromQueryResult;
 use serde_json::{Value, json};
 

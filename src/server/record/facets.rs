@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, Func, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ConnectionTrait, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
 
 use super::narrow::{Approach, few, is_led, narrowing};
 use super::{Resource, column};
@@ -11,6 +11,7 @@ use crate::base::Result;
 use crate::base::form::{Field, Kind};
 use crate::base::listing::{CREATED, ListQuery, Order};
 use crate::base::time::{Moment, stored, zones};
+use crate::server::reader::Reader;
 
 /// The most values a field is counted by.
 const VALUES: usize = 12;
@@ -81,12 +82,7 @@ pub async fn facets<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Re
 }
 
 /// The rows of a list, up to one more than are counted, nothing selected yet.
-fn first<R: Resource>(
-    reader: &DatabaseConnection,
-    query: &ListQuery,
-    without: Option<&str>,
-    most: u64,
-) -> Result<Select<R>> {
+fn first<R: Resource>(reader: &Reader, query: &ListQuery, without: Option<&str>, most: u64) -> Result<Select<R>> {
     let approach = Approach::Gather { most: Some(most) };
     let narrowing = narrowing::<R>(reader.get_database_backend(), query, without, approach)?;
     Ok(R::find().filter(narrowing).select_only().limit(most + 1))

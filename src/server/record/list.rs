@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect,
-    QueryTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
 
 use super::narrow::{Approach, few, is_led, may_filter, narrowing, sorting, unindexed};
 use super::tally::{is_few, parts, tally, told_along, whole, written};
@@ -18,6 +15,7 @@ use crate::base::error::Code;
 use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
 use crate::history::Beside;
+use crate::server::reader::Reader;
 
 /// One page of the list of `R`: one statement reads the rows and tells their number where that is kept, else one counts and sums
 /// and one reads; up to three more where it is narrowed to many.
@@ -36,7 +34,7 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     }
     let few = tally.exact && tally.count <= GATHERED;
     // One more than the page holds, to know of it where nobody counted so far.
-    let part = Part { few, after: None, offset, limit: size + 1 };
+    let part = Part { few, offset, limit: size + 1, ..Part::default() };
     let mut results = rows_of::<R>(access.reader(), query, part).await?;
     let read = u64::try_from(results.len()).unwrap_or_default();
     if query.page > 1 && read == 0 {
@@ -58,11 +56,11 @@ fn beyond(query: &ListQuery) -> Error {
 
 /// A page whose rows each tell how many there are. One statement.
 async fn counted_page<R: Resource>(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     query: &ListQuery,
     count: SelectStatement,
 ) -> Result<Page<R::Record>> {
-    let part = Part { few: false, after: None, offset: query.offset(), limit: query.page_size.into() };
+    let part = Part { offset: query.offset(), limit: query.page_size.into(), ..Part::default() };
     let rows = along::<R>(reader.get_database_backend(), query, part, true)?;
     let rows = rows.expr_as(Expr::SubQuery(None, Box::new(count.into())), "page_count").into_query();
     let mut page = Page { count: 0, exact: true, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
@@ -78,12 +76,14 @@ async fn counted_page<R: Resource>(
 }
 
 /// Which rows of a list are read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Part {
     /// Whether it is known that few rows are left of it.
     few: bool,
     /// Those alone that come after another, in a walk.
     after: Option<Expr>,
+    /// What else must be true of them.
+    also: Option<Expr>,
     offset: u64,
     limit: u64,
 }
@@ -99,7 +99,7 @@ const FAR: u64 = 1_000;
 
 /// Some rows of a list, in its order. Where an index leads to them they are read along it. Few are gathered; of many, the first
 /// are probably near the beginning of the order, and are looked for there before all are gathered.
-async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
+async fn rows_of<R: Resource>(reader: &Reader, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
     let backend = reader.get_database_backend();
     let led = is_led::<R>(query);
     if !led && !part.few {
@@ -117,8 +117,8 @@ async fn rows_of<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, pa
 /// Rows along the index that leads to them, or gathered.
 fn along<R: Resource>(backend: DbBackend, query: &ListQuery, part: Part, led: bool) -> Result<Select<R>> {
     let mut rows = ordered::<R>(backend, query, if led { Approach::Natural } else { Approach::GATHER })?;
-    if let Some(after) = part.after {
-        rows = rows.filter(after);
+    for condition in part.after.into_iter().chain(part.also) {
+        rows = rows.filter(condition);
     }
     if part.offset > FAR {
         let id = column::<R>("id")?;
@@ -130,24 +130,54 @@ fn along<R: Resource>(backend: DbBackend, query: &ListQuery, part: Part, led: bo
     Ok(rows.limit(part.limit))
 }
 
-/// What fits of the first `window` rows in the order of a list.
+/// What fits of the first `window` rows in the order of a list; perhaps nothing where the list has no more rows than that.
 async fn in_window<R: Resource>(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     query: &ListQuery,
     part: &Part,
     window: u64,
 ) -> Result<Vec<R::Record>> {
     let backend = reader.get_database_backend();
     let all = ListQuery { search: String::new(), filters: BTreeMap::new(), ..query.clone() };
-    let mut window = ordered::<R>(backend, &all, Approach::Natural)?.limit(window);
-    if let Some(after) = part.after.clone() {
-        window = window.filter(after);
-    }
-    let rows = ordered::<R>(backend, query, Approach::Window)?.offset(part.offset).limit(part.limit);
-    let mut select = rows.into_query();
-    select.from_clear().from_subquery(window.into_query(), R::NAME);
+    let from = |query: &ListQuery, approach: Approach| -> Result<Select<R>> {
+        let rows = ordered::<R>(backend, query, approach)?;
+        Ok(part.after.clone().into_iter().fold(rows, QueryFilter::filter))
+    };
+    let select = match row_order::<R>(query)?.filter(|_| query.filters.is_empty()) {
+        // Read along the index of the order, which holds what is searched, up to the last that is wanted.
+        Some((keys, descending)) => {
+            let id = column::<R>("id")?;
+            let edge =
+                from(&all, Approach::Natural)?.select_only().columns(keys.iter().copied()).offset(window).limit(1);
+            let edge = Expr::SubQuery(None, Box::new(edge.into_query().into()));
+            let keys = Expr::tuple(keys.into_iter().map(ColumnTrait::into_expr));
+            let within = if descending { keys.gt(edge) } else { keys.lt(edge) };
+            let fits =
+                part.also.clone().into_iter().fold(from(query, Approach::Window)?.filter(within), QueryFilter::filter);
+            let ids = fits.select_only().column(id).offset(part.offset).limit(part.limit);
+            ordered::<R>(backend, &all, Approach::Natural)?.filter(id.in_subquery(ids.into_query())).into_query()
+        }
+        None => {
+            let rows = ordered::<R>(backend, query, Approach::Window)?.offset(part.offset).limit(part.limit);
+            let mut rows = part.also.clone().into_iter().fold(rows, QueryFilter::filter).into_query();
+            let window = from(&all, Approach::Natural)?.limit(window).into_query();
+            rows.from_clear().from_subquery(window, R::NAME);
+            rows
+        }
+    };
     let rows = reader.query_all(&select).await?;
     rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
+}
+
+/// The columns of a list's order, and whether it descends, where a row comes before another if they do so as a whole.
+fn row_order<R: Resource>(query: &ListQuery) -> Result<Option<(Vec<R::Column>, bool)>> {
+    let order = query.order(&R::LISTING);
+    let descending = order.first().is_some_and(|order| order.descending);
+    if order.iter().any(|order| order.descending != descending) {
+        return Ok(None);
+    }
+    let keys: Vec<_> = order.iter().map(|order| sorting::<R>(&order.field)).collect::<Result<_>>()?;
+    Ok(keys.iter().all(|key| !key.def().is_null()).then_some((keys, descending)))
 }
 
 /// The next rows of a walk, and where it goes on. One statement; up to three more where the list is narrowed.
@@ -166,7 +196,7 @@ pub async fn walk_of<R: Resource>(
         Some(Walk::After(last)) => Some(if descending { id.lt(last) } else { id.gt(last) }),
         Some(Walk::Start) | None => None,
     };
-    let part = Part { few, after, offset: 0, limit: u64::from(query.page_size) + 1 };
+    let part = Part { few, after, limit: u64::from(query.page_size) + 1, ..Part::default() };
     let mut results = rows_of::<R>(access.reader(), query, part).await?;
     let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
     let more = results.len() > size;
@@ -200,7 +230,7 @@ pub async fn all_of<R: Resource>(
             .select_only()
             .column(id)
             .into_tuple::<i64>();
-        let mut rows = select.stream(access.reader()).await?;
+        let mut rows = select.stream(access.reader().pool()).await?;
         let mut ids = Vec::new();
         while let Some(id) = rows.try_next().await? {
             ids.push(id);
@@ -254,7 +284,7 @@ pub async fn matches<R: Resource>(
     if left > 0 {
         let query = ListQuery::parse(&R::LISTING, &format!("ordering=name&search={}", encoded(text.trim())))?;
         let few = is_few::<R>(reader, &query, HITS).await?;
-        let part = Part { few, after: Some(active.and(begins.not())), offset: 0, limit: left };
+        let part = Part { few, also: Some(active.and(begins.not())), limit: left, ..Part::default() };
         found.extend(rows_of::<R>(reader, &query, part).await?);
     }
     Ok(found)
@@ -273,7 +303,7 @@ const NEAR: u64 = 12;
 /// When the database does not answer.
 pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
     let first = at.saturating_sub(NEAR + 1);
-    let part = Part { few: false, after: None, offset: first, limit: 2 * NEAR + 1 };
+    let part = Part { offset: first, limit: 2 * NEAR + 1, ..Part::default() };
     let rows = rows_of::<R>(access.reader(), query, part).await?;
     let ids: Vec<i64> = rows.iter().map(Stored::id).collect();
     let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };

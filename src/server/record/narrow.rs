@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Func, LikeExpr, SelectStatement};
-use sea_orm::{Condition, DatabaseConnection, DbBackend, QuerySelect, QueryTrait};
+use sea_orm::{Condition, DbBackend, QuerySelect, QueryTrait};
 
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
@@ -17,6 +17,7 @@ use crate::base::listing::{Comparison, Filter, ListQuery};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
 use crate::base::time::stored::Day;
 use crate::base::{Error, Result, fold};
+use crate::server::reader::Reader;
 
 /// Whether the caller may see the records that the filters reach through.
 pub fn may_filter<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -> Result<()> {
@@ -38,7 +39,7 @@ pub struct RelatedRecords {
     path: &'static str,
     /// The ids of the records that a filter of theirs leaves.
     ids: fn(&str, &str) -> Result<SelectStatement>,
-    names: for<'a> fn(&'a DatabaseConnection, &'a [i64]) -> Names<'a>,
+    names: for<'a> fn(&'a Reader, &'a [i64]) -> Names<'a>,
 }
 
 /// What records are called, by id.
@@ -72,7 +73,7 @@ impl RelatedRecords {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn names_of<R: Resource>(db: &DatabaseConnection, ids: &[i64]) -> Result<HashMap<i64, String>> {
+pub async fn names_of<R: Resource>(db: &Reader, ids: &[i64]) -> Result<HashMap<i64, String>> {
     let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
     Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
 }

@@ -8,9 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, QuerySelect, QueryTrait, Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, QuerySelect, QueryTrait, Statement};
 
 use super::narrow::{Approach, few, narrowing};
 use super::{Resource, column};
@@ -18,6 +16,7 @@ use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::listing::ListQuery;
 use crate::server::database::Database;
+use crate::server::reader::Reader;
 
 /// What there is to say about all rows of a list.
 #[derive(Debug)]
@@ -102,14 +101,14 @@ pub fn told_along<R: Resource>(query: &ListQuery) -> Option<SelectStatement> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn is_few<R: Resource>(reader: &DatabaseConnection, query: &ListQuery, most: u64) -> Result<bool> {
+pub async fn is_few<R: Resource>(reader: &Reader, query: &ListQuery, most: u64) -> Result<bool> {
     let query = ListQuery { exact: false, ..query.clone() };
     let groups = counted::<R>(reader, &query, None, most).await?;
     Ok(groups.iter().map(|group| group.rows).sum::<u64>() <= most)
 }
 
 /// The numbers that are kept of the whole table.
-async fn kept<R: Resource>(reader: &DatabaseConnection) -> Result<Vec<Group>> {
+async fn kept<R: Resource>(reader: &Reader) -> Result<Vec<Group>> {
     let sum = |name: &'static str| Func::cast_as(Func::sum(Expr::col(name)), "BIGINT");
     let select = Query::select()
         .column("tab")
@@ -125,7 +124,7 @@ async fn kept<R: Resource>(reader: &DatabaseConnection) -> Result<Vec<Group>> {
 
 /// The rows of a narrowed list by the value of the tabs: all of them if that is demanded, else up to one more than `most`.
 async fn counted<R: Resource>(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     query: &ListQuery,
     without: Option<&str>,
     most: u64,
@@ -152,7 +151,7 @@ async fn counted<R: Resource>(
     groups(reader, &select).await
 }
 
-async fn groups(reader: &DatabaseConnection, select: &SelectStatement) -> Result<Vec<Group>> {
+async fn groups(reader: &Reader, select: &SelectStatement) -> Result<Vec<Group>> {
     let read = |row: QueryResult| {
         let rows: i64 = row.try_get_by_index(1)?;
         let sum = whole(row.try_get_by_index(2)?, row.try_get_by_index(3)?);
@@ -235,7 +234,7 @@ pub async fn compact(database: &Database) -> Result<()> {
     if database.reader().get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
-    let transaction = database.reader().begin().await?;
+    let transaction = database.write().await?;
     transaction.execute_unprepared(COMPACT).await?;
     Ok(transaction.commit().await?)
 }
