@@ -35,7 +35,7 @@ use crate::server::record::{once, tally};
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
-use crate::server::{AppState, answer, same_site, web};
+use crate::server::{AppState, Shared, answer, same_site, web};
 use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
@@ -151,7 +151,7 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 /// What every request can reach.
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
-    AppState {
+    AppState::from(Shared {
         started: Instant::now(),
         database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
@@ -168,7 +168,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         render: |state, request| Box::pin(web::document(state, shell, request)),
         live: Arc::new(Live::new(settings.clone())),
         settings: Arc::new(settings),
-    }
+    })
 }
 
 /// Everything the server answers. Layers run from the last to the first.

@@ -10,7 +10,7 @@ use crate::ui::context::{FailedForm, PageProblem, Revealed, Theme};
 
 /// The whole document.
 pub fn shell() -> impl IntoView {
-    let site = use_context::<AppState>().map(|state| state.site);
+    let site = use_context::<AppState>().map(|state| state.site.clone());
     let theme = use_context::<Theme>().unwrap_or_default();
     let (css, start) = site.map_or_else(Default::default, |site| {
         let start = (!stands_alone()).then(|| (site.js.clone(), site.wasm.clone()));

@@ -81,7 +81,10 @@ impl Durability {
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
-pub struct Database {
+pub struct Database(Arc<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     references: &'static [Reference],
     currency: Arc<str>,
     catalogue: &'static Catalogue,
@@ -101,7 +104,7 @@ pub(super) struct Statements {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("backend", &self.reader.get_database_backend()).finish_non_exhaustive()
+        f.debug_struct("Database").field("backend", &self.0.reader.get_database_backend()).finish_non_exhaustive()
     }
 }
 
@@ -170,55 +173,50 @@ impl Database {
         // The writer first, as it makes the file.
         let writer = counted(write, &statements).await?;
         let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
-        Ok(Self {
-            references: &[],
-            currency: Arc::from("EUR"),
-            catalogue: &NOTHING,
-            reader,
-            writer,
-            statements,
-            sizes: Arc::default(),
-        })
+        let (currency, sizes) = (Arc::from("EUR"), Arc::default());
+        let parts = Parts { references: &[], currency, catalogue: &NOTHING, reader, writer, statements, sizes };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// The same database, with what refers to its records and the company's currency (ISO 4217).
     pub fn knowing(self, references: &'static [Reference], currency: &str) -> Self {
-        Self { references, currency: Arc::from(currency), ..self }
+        let parts = Arc::unwrap_or_clone(self.0);
+        Self(Arc::new(Parts { references, currency: Arc::from(currency), ..parts }))
     }
 
     /// The same database, with every permission that a role can have.
     pub fn granting(self, catalogue: &'static Catalogue) -> Self {
-        Self { catalogue, ..self }
+        Self(Arc::new(Parts { catalogue, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// Every permission that a role can have.
     pub fn catalogue(&self) -> &'static Catalogue {
-        self.catalogue
+        self.0.catalogue
     }
 
     /// The company's currency, as ISO 4217.
     pub fn currency(&self) -> Arc<str> {
-        Arc::clone(&self.currency)
+        Arc::clone(&self.0.currency)
     }
 
     /// What refers to records.
     pub fn references(&self) -> &'static [Reference] {
-        self.references
+        self.0.references
     }
 
     /// How large the tables are.
     pub fn sizes(&self) -> &Sizes {
-        &self.sizes
+        &self.0.sizes
     }
 
     /// Where reads go.
     pub fn reader(&self) -> &Reader {
-        &self.reader
+        &self.0.reader
     }
 
     /// Where writes go.
     pub(super) fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+        &self.0.writer
     }
 
     /// Opens the transaction of a command. On SQLite writers queue here instead of failing halfway.
@@ -230,7 +228,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        Ok(self.0.writer.begin_with_options(options).await?)
     }
 
     /// Applies all steps of the schema that are missing, in one transaction; servers starting together take turns.
@@ -278,9 +276,9 @@ impl Database {
     }
 
     async fn watch_references(&self, watched: bool) -> Result<()> {
-        if self.writer.get_database_backend() == DbBackend::Sqlite {
+        if self.0.writer.get_database_backend() == DbBackend::Sqlite {
             let pragma = if watched { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" };
-            self.writer.execute_unprepared(pragma).await?;
+            self.0.writer.execute_unprepared(pragma).await?;
         }
         Ok(())
     }
@@ -304,8 +302,8 @@ impl Database {
     /// When the database does not answer.
     pub async fn steps(&self) -> Result<(usize, usize)> {
         let count = "SELECT COUNT(*) FROM seaql_migrations";
-        let backend = self.reader.get_database_backend();
-        let row = self.reader.query_one_raw(Statement::from_string(backend, count)).await?;
+        let backend = self.0.reader.get_database_backend();
+        let row = self.0.reader.query_one_raw(Statement::from_string(backend, count)).await?;
         let applied: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         let known = Migrator::migrations().len();
         Ok((known, known.saturating_sub(usize::try_from(applied).unwrap_or_default())))
@@ -324,7 +322,7 @@ impl Database {
     /// # Errors
     /// `Unavailable` when it does not.
     pub async fn ping(&self) -> Result<()> {
-        Ok(self.reader.execute_unprepared("SELECT 1").await.map(drop)?)
+        Ok(self.0.reader.execute_unprepared("SELECT 1").await.map(drop)?)
     }
 
     /// The connections that are open now.
@@ -339,13 +337,13 @@ impl Database {
                 (pool.size(), pool.num_idle())
             }
         };
-        let [(readers, resting), (writers, idle)] = [of(self.reader.pool()), of(&self.writer)];
-        Connections { open: readers + writers, idle: self.reader.resting() + resting + idle }
+        let [(readers, resting), (writers, idle)] = [of(self.0.reader.pool()), of(&self.0.writer)];
+        Connections { open: readers + writers, idle: self.0.reader.resting() + resting + idle }
     }
 
     /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.
     pub fn statements(&self) -> u64 {
-        self.statements.count.load(Ordering::Relaxed)
+        self.0.statements.count.load(Ordering::Relaxed)
     }
 
     /// Has the database look at how its values are spread, by which it chooses between indexes. After many rows were written
@@ -354,26 +352,26 @@ impl Database {
     /// # Errors
     /// When the database does not answer.
     pub async fn analyze(&self) -> Result<()> {
-        Ok(self.writer.execute_unprepared("ANALYZE").await.map(drop)?)
+        Ok(self.0.writer.execute_unprepared("ANALYZE").await.map(drop)?)
     }
 
     /// What `work` runs on this handle and its clones, with its values, besides what it makes; for tests.
     pub async fn noting<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Statement>) {
-        self.statements.are_noted.store(true, Ordering::Relaxed);
+        self.0.statements.are_noted.store(true, Ordering::Relaxed);
         let made = work.await;
-        self.statements.are_noted.store(false, Ordering::Relaxed);
-        let mut noted = self.statements.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.statements.are_noted.store(false, Ordering::Relaxed);
+        let mut noted = self.0.statements.noted.lock().unwrap_or_else(PoisonError::into_inner);
         (made, std::mem::take(&mut noted))
     }
 
     /// Closes all connections after their work; SQLite folds its log back into the file.
-    pub async fn close(self) {
-        if self.writer.get_database_backend() == DbBackend::Sqlite
-            && let Err(error) = self.writer.execute_unprepared("PRAGMA optimize").await
+    pub async fn close(&self) {
+        if self.0.writer.get_database_backend() == DbBackend::Sqlite
+            && let Err(error) = self.0.writer.execute_unprepared("PRAGMA optimize").await
         {
             tracing::warn!(%error, "SQLite could not look at how its values are spread");
         }
-        for closed in [self.reader.close().await, self.writer.close().await] {
+        for closed in [self.0.reader.close().await, self.0.writer.close_by_ref().await] {
             if let Err(error) = closed {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }

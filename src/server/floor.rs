@@ -149,14 +149,45 @@ macro_rules! readers {
 readers!(sqlite_order, sqlite_item, sqlx::sqlite::SqliteRow);
 readers!(postgres_order, postgres_item, sqlx::postgres::PgRow);
 
+/// What the floor reads and writes over: sqlx's own pool, as many connections as the house reads over.
+#[derive(Clone)]
+struct Floor {
+    pool: Pool,
+    database: Database,
+}
+
+#[derive(Clone)]
+enum Pool {
+    Sqlite(sqlx::SqlitePool),
+    Postgres(sqlx::PgPool),
+}
+
+impl Pool {
+    fn beside(reader: &Reader) -> Self {
+        match reader.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = reader.pool().get_postgres_connection_pool();
+                let options = pool.options().clone().max_connections(reader.most());
+                Self::Postgres(options.connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
+            _ => {
+                let pool = reader.pool().get_sqlite_connection_pool();
+                let options = pool.options().clone().max_connections(reader.most());
+                Self::Sqlite(options.connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
+        }
+    }
+}
+
 /// The routes, over the database alone.
 pub fn routes(database: Database) -> Router {
+    let floor = Floor { pool: Pool::beside(database.reader()), database };
     Router::new()
         .route("/floor/orders", get(list))
         .route("/floor/orders/items", get(list_with_items))
         .route("/floor/orders/{id}", get(order))
         .route("/floor/orders", post(create))
-        .with_state(database)
+        .with_state(floor)
 }
 
 fn failed(error: sqlx::Error) -> Error {
@@ -168,44 +199,38 @@ fn answer(value: &impl Serialize) -> Result<Response> {
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-async fn orders(reader: &Reader, rest: &str, id: Option<i64>) -> Result<Vec<Order>> {
-    let sql = format!("{ORDER} {rest}");
+async fn orders(pool: &Pool, rest: &str, id: Option<i64>) -> Result<Vec<Order>> {
+    let sql = sqlx::AssertSqlSafe(format!("{ORDER} {rest}"));
     let read = async || -> sqlx::Result<Vec<Order>> {
-        match reader.pool().get_database_backend() {
-            DbBackend::Postgres => {
-                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        match pool {
+            Pool::Postgres(pool) => {
+                let query = sqlx::query(sql);
                 let query = if let Some(id) = id { query.bind(id) } else { query };
-                let rows = query.fetch_all(reader.pool().get_postgres_connection_pool()).await?;
-                rows.into_iter().map(postgres_order).collect()
+                query.fetch_all(pool).await?.into_iter().map(postgres_order).collect()
             }
-            _ => {
-                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+            Pool::Sqlite(pool) => {
+                let query = sqlx::query(sql);
                 let query = if let Some(id) = id { query.bind(id) } else { query };
-                let rows = query.fetch_all(reader.pool().get_sqlite_connection_pool()).await?;
-                rows.into_iter().map(sqlite_order).collect()
+                query.fetch_all(pool).await?.into_iter().map(sqlite_order).collect()
             }
         }
     };
     read().await.map_err(failed)
 }
 
-async fn with_items(reader: &Reader, orders: &mut [Order]) -> Result<()> {
+async fn with_items(pool: &Pool, orders: &mut [Order]) -> Result<()> {
     let places = (1..=orders.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-    let sql = format!("{ITEM} WHERE order_id IN ({places}) ORDER BY order_id, position");
+    let sql = sqlx::AssertSqlSafe(format!("{ITEM} WHERE order_id IN ({places}) ORDER BY order_id, position"));
     let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
     let read = async || -> sqlx::Result<Vec<Item>> {
-        match reader.pool().get_database_backend() {
-            DbBackend::Postgres => {
-                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-                let query = ids.iter().fold(query, |query, id| query.bind(*id));
-                let rows = query.fetch_all(reader.pool().get_postgres_connection_pool()).await?;
-                rows.into_iter().map(postgres_item).collect()
+        match pool {
+            Pool::Postgres(pool) => {
+                let query = ids.iter().fold(sqlx::query(sql), |query, id| query.bind(*id));
+                query.fetch_all(pool).await?.into_iter().map(postgres_item).collect()
             }
-            _ => {
-                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-                let query = ids.iter().fold(query, |query, id| query.bind(*id));
-                let rows = query.fetch_all(reader.pool().get_sqlite_connection_pool()).await?;
-                rows.into_iter().map(sqlite_item).collect()
+            Pool::Sqlite(pool) => {
+                let query = ids.iter().fold(sqlx::query(sql), |query, id| query.bind(*id));
+                query.fetch_all(pool).await?.into_iter().map(sqlite_item).collect()
             }
         }
     };
@@ -217,23 +242,23 @@ async fn with_items(reader: &Reader, orders: &mut [Order]) -> Result<()> {
     Ok(())
 }
 
-async fn order(State(database): State<Database>, Path(id): Path<i64>) -> Result<Response> {
-    let mut found = orders(database.reader(), "WHERE id = $1", Some(id)).await?;
-    with_items(database.reader(), &mut found).await?;
+async fn order(State(floor): State<Floor>, Path(id): Path<i64>) -> Result<Response> {
+    let mut found = orders(&floor.pool, "WHERE id = $1", Some(id)).await?;
+    with_items(&floor.pool, &mut found).await?;
     found.first().map_or_else(|| Err(Error::not_found("order")), answer)
 }
 
-async fn latest(database: &Database) -> Result<Vec<Order>> {
-    orders(database.reader(), &format!("ORDER BY orders.order_date DESC, orders.id DESC LIMIT {ROWS}"), None).await
+async fn latest(pool: &Pool) -> Result<Vec<Order>> {
+    orders(pool, &format!("ORDER BY orders.order_date DESC, orders.id DESC LIMIT {ROWS}"), None).await
 }
 
-async fn list(State(database): State<Database>) -> Result<Response> {
-    answer(&latest(&database).await?)
+async fn list(State(floor): State<Floor>) -> Result<Response> {
+    answer(&latest(&floor.pool).await?)
 }
 
-async fn list_with_items(State(database): State<Database>) -> Result<Response> {
-    let mut found = latest(&database).await?;
-    with_items(database.reader(), &mut found).await?;
+async fn list_with_items(State(floor): State<Floor>) -> Result<Response> {
+    let mut found = latest(&floor.pool).await?;
+    with_items(&floor.pool, &mut found).await?;
     answer(&found)
 }
 
@@ -248,7 +273,7 @@ const INSERTS: [&str; 3] = [
      VALUES ({time}, 'system', 'Floor', 'api', 'floor', 'orders', $1, 'create', 1, {changes})",
 ];
 
-async fn create(State(database): State<Database>, Json(new): Json<New>) -> Result<Response> {
+async fn create(State(Floor { database, .. }): State<Floor>, Json(new): Json<New>) -> Result<Response> {
     let lines = new.items.iter().enumerate().map(|(index, (product, quantity))| {
         format!(
             "($1, {}, {product}, 'floor', 'A line of the floor', 'pcs', {quantity}, 10000, FALSE, 0, 0, 1000, 0, 1000)",

@@ -26,6 +26,7 @@ pub mod site;
 pub mod web;
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,9 +47,13 @@ use settings::Settings;
 use site::Site;
 use tokio_util::task::LocalPoolHandle;
 
-/// What every request can reach; cheap to clone.
+/// What every request can reach; cheap to clone, as every layer does.
 #[derive(Debug, Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What requests share.
+#[derive(Debug)]
+pub struct Shared {
     pub database: Database,
     /// When the server was set up.
     pub started: Instant,
@@ -76,6 +81,20 @@ pub struct AppState {
     pub render: Render,
     /// Fills an empty database with a company to try things on.
     pub demo: Demo,
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
 }
 
 /// Fills a database.

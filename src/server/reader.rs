@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, Pool, Postgres, Sqlite};
 use sea_orm::{
@@ -22,6 +23,9 @@ use super::database::Statements;
 
 /// How long a connection may rest until it is asked whether it still lives.
 pub(super) const RESTED: Duration = Duration::from_secs(1);
+
+/// How many rows are taken at once, of those that are there.
+const CHUNK: usize = 64;
 
 /// Runs statements that change nothing, each on a connection of its own. Cheap to clone.
 #[derive(Clone)]
@@ -71,6 +75,11 @@ impl Reader {
         &self.0.pool
     }
 
+    /// How many statements run at once.
+    pub(super) fn most(&self) -> u32 {
+        self.0.most
+    }
+
     /// Connections at hand that nobody uses.
     pub(super) fn resting(&self) -> usize {
         match &self.0.kept {
@@ -83,7 +92,7 @@ impl Reader {
     ///
     /// # Errors
     /// When one does not close.
-    pub(super) async fn close(self) -> Result<(), DbErr> {
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
         let _all = self.0.turns.acquire_many(self.0.most).await;
         self.0.turns.close();
         match &self.0.kept {
@@ -212,8 +221,16 @@ impl ConnectionTrait for Reader {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let run = async {
             Ok(leased!(self, |connection| async {
-                let rows = query!(statement).fetch_all(connection).await?;
-                Ok(rows.into_iter().map(QueryResult::from).collect())
+                let mut chunks = query!(statement).fetch(connection).ready_chunks(CHUNK);
+                let mut rows = Vec::new();
+                while let Some(chunk) = chunks.next().await {
+                    for row in chunk {
+                        rows.push(QueryResult::from(row?));
+                    }
+                    // Whoever waits for the next row is woken by that row alone. Others go first, so that more come at once.
+                    tokio::task::yield_now().await;
+                }
+                Ok(rows)
             }))
         };
         self.0.statements.counted(&statement, run).await

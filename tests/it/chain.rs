@@ -65,6 +65,8 @@ both! {
             verified(app);
         }
         if app.url.starts_with("sqlite") {
+            app.execute("UPDATE events SET changes = ' ' || changes, at = replace(at, '+00:00', 'Z') WHERE place = 3").await;
+            verified(app);
             app.execute("UPDATE events SET reason = CAST(x'ff00' AS BLOB) WHERE place = 3").await;
             assert!(refused(kontor(&app.url, &VERIFY, "")).contains("place 3: the event was altered"));
             app.execute("UPDATE events SET reason = NULL WHERE place = 3").await;

@@ -89,7 +89,7 @@ pub async fn turn_off(password: String, code: &str) -> Result<()> {
 
 fn throttle() -> Result<Arc<Throttle>> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
-    Ok(state.throttle)
+    Ok(Arc::clone(&state.throttle))
 }
 
 fn tell(codes: &[String], page: &str) {

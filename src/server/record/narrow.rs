@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Func, LikeExpr, SelectStatement};
+use sea_orm::sea_query::{Alias, ExprTrait, Func, LikeExpr, Query, SelectStatement};
 use sea_orm::{Condition, DbBackend, QuerySelect, QueryTrait};
 
 use super::{Resource, Stored, View, column};
@@ -142,26 +142,50 @@ pub fn narrowing<R: Resource>(
         }
     }
     let indexed = R::SEARCH_INDEX && backend == DbBackend::Sqlite && matches!(approach, Approach::Gather { .. });
-    let (by_index, by_text): (Vec<_>, Vec<_>) = needles
-        .into_iter()
-        .filter(|needle| !needle.is_empty())
-        .partition(|needle| indexed && needle.chars().nth(2).is_some());
+    let (by_index, by_text): (Vec<_>, Vec<_>) =
+        needles.into_iter().filter(|needle| !needle.is_empty()).partition(|needle| indexed && is_indexed(needle));
     for needle in &by_text {
         let pattern = LikeExpr::new(fold::like(needle)).escape('\\');
         condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
     }
     if !by_index.is_empty() {
-        let phrases: Vec<_> = by_index.iter().map(|needle| format!("\"{}\"", needle.replace('"', "\"\""))).collect();
         let most = match alone {
-            Approach::Gather { most: Some(most) } if by_text.is_empty() && query.filters.is_empty() => {
-                format!(" LIMIT {}", most + 1)
-            }
-            _ => String::new(),
+            Approach::Gather { most } if by_text.is_empty() && query.filters.is_empty() => most,
+            _ => None,
         };
-        let matching = format!("{0}.id IN (SELECT rowid FROM {0}_search WHERE {0}_search MATCH ?{most})", R::NAME);
-        condition = condition.add(Expr::cust_with_values(matching, [phrases.join(" ")]));
+        condition = condition.add(column::<R>("id")?.in_subquery(matching::<R>(&by_index, most)));
     }
     Ok(condition)
+}
+
+/// The ids of what a search alone leaves, up to one more than `most`, where the index of search texts tells them by itself.
+pub fn found_by_index<R: Resource>(backend: DbBackend, query: &ListQuery, most: u64) -> Option<SelectStatement> {
+    let needles: Vec<_> =
+        query.terms().iter().map(|term| fold::needle(term)).filter(|needle| !needle.is_empty()).collect();
+    let tells = R::SEARCH_INDEX
+        && backend == DbBackend::Sqlite
+        && query.filters.is_empty()
+        && !needles.is_empty()
+        && needles.iter().all(|needle| is_indexed(needle));
+    tells.then(|| matching::<R>(&needles, Some(most)))
+}
+
+/// Whether a needle has the three letters by which SQLite's index finds it.
+fn is_indexed(needle: &str) -> bool {
+    needle.chars().nth(2).is_some()
+}
+
+/// The ids of the rows whose search text holds every needle, by SQLite's index.
+fn matching<R: Resource>(needles: &[String], most: Option<u64>) -> SelectStatement {
+    let phrases: Vec<_> = needles.iter().map(|needle| format!("\"{}\"", needle.replace('"', "\"\""))).collect();
+    let index = format!("{}_search", R::NAME);
+    let mut select = Query::select();
+    select.expr(Expr::cust("rowid")).and_where(Expr::cust_with_values(format!("{index} MATCH ?"), [phrases.join(" ")]));
+    select.from(Alias::new(index));
+    if let Some(most) = most {
+        select.limit(most + 1);
+    }
+    select
 }
 
 /// Whether the index of a list's order also leads to what it is narrowed to, so that its rows are found in order.

@@ -10,7 +10,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, QuerySelect, QueryTrait, Statement};
 
-use super::narrow::{Approach, few, narrowing};
+use super::narrow::{Approach, few, found_by_index, narrowing};
 use super::{Resource, column};
 use crate::access::gate::Access;
 use crate::base::Result;
@@ -131,6 +131,17 @@ async fn counted<R: Resource>(
 ) -> Result<Vec<Group>> {
     let backend = reader.get_database_backend();
     let approach = Approach::Gather { most: Some(most).filter(|_| !query.exact) };
+    let tells_more = R::LISTING.tabs.is_some() || R::LISTING.summed.is_some();
+    if let Some(found) = found_by_index::<R>(backend, query, most).filter(|_| !tells_more && !query.exact) {
+        let mut select = Query::select();
+        select
+            .expr(Expr::val(""))
+            .expr(Func::count(Expr::col(Asterisk)))
+            .expr(Expr::cust("NULL"))
+            .expr(Expr::cust("NULL"));
+        select.from_subquery(found, Alias::new("few"));
+        return groups(reader, &select).await;
+    }
     let mut rows = R::find().filter(narrowing::<R>(backend, query, without, approach)?).select_only();
     let tab = R::LISTING.tabs.map(column::<R>).transpose()?;
     let summed = R::LISTING.summed.map(column::<R>).transpose()?;
