@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const READERS: [u32; 2] = [4, 8];
 
 /// Connections beside these, for streams of rows and snapshots.
-const SPARE: u32 = 2;
+const SPARE: u32 = 4;
 
 /// How many transactions write at once on PostgreSQL.
 const WRITERS: u32 = 6;

@@ -5,7 +5,7 @@
 //! those that rested a while are asked; all others go back to sqlx, which makes them whole or closes them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -21,8 +21,11 @@ use tokio::time::timeout;
 
 use super::database::Statements;
 
-/// How long a connection may rest until it is asked whether it still lives.
+/// How long a connection may rest until it is asked whether it still lives, and how long it may take to answer.
 pub(super) const RESTED: Duration = Duration::from_secs(1);
+
+/// How long a connection is kept while nobody needs it, and how long at all: as long as sqlx keeps one.
+const KEPT: [Duration; 2] = [Duration::from_mins(10), Duration::from_mins(30)];
 
 /// How many rows are taken at once, of those that are there.
 const CHUNK: usize = 64;
@@ -49,12 +52,24 @@ enum Kept {
 /// The connections at hand, the one that was used last on top.
 struct Shelf<DB: sqlx::Database> {
     pool: Pool<DB>,
-    resting: Mutex<Vec<(PoolConnection<DB>, Instant)>>,
+    resting: Mutex<Vec<Resting<DB>>>,
 }
+
+struct Resting<DB: sqlx::Database> {
+    connection: PoolConnection<DB>,
+    /// When sqlx gave it.
+    given: Instant,
+    /// When its last statement ended.
+    since: Instant,
+}
+
+/// A connection that is asked whether it lives. Unless it says so it is closed, also when nobody waits for the answer any more.
+struct Doubtful<DB: sqlx::Database>(Option<PoolConnection<DB>>);
 
 /// A connection for one statement. Unless it is kept it goes back to sqlx, as when nobody waits for the statement any more.
 struct Lease<'a, DB: sqlx::Database> {
     connection: PoolConnection<DB>,
+    given: Instant,
     shelf: &'a Shelf<DB>,
     _turn: SemaphorePermit<'a>,
 }
@@ -108,7 +123,8 @@ impl Reader {
             Ok(Err(_)) => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
             Err(_) => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
         };
-        Ok(Lease { connection: shelf.take().await.map_err(not_acquired)?, shelf, _turn: turn })
+        let (connection, given) = shelf.take().await.map_err(not_acquired)?;
+        Ok(Lease { connection, given, shelf, _turn: turn })
     }
 }
 
@@ -130,18 +146,42 @@ impl<DB: Asked> Shelf<DB> {
         Self { pool, resting: Mutex::default() }
     }
 
-    fn resting(&self) -> std::sync::MutexGuard<'_, Vec<(PoolConnection<DB>, Instant)>> {
+    fn resting(&self) -> MutexGuard<'_, Vec<Resting<DB>>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn take(&self) -> sqlx::Result<PoolConnection<DB>> {
-        loop {
-            let Some((mut connection, since)) = self.resting().pop() else {
-                return self.pool.acquire().await;
-            };
-            if !DB::DIES || since.elapsed() < RESTED || connection.ping().await.is_ok() {
-                return Ok(connection);
+    /// A connection, and when sqlx gave it.
+    async fn take(&self) -> sqlx::Result<(PoolConnection<DB>, Instant)> {
+        let Some(Resting { connection, given, since }) = self.resting().pop() else {
+            return Ok((self.pool.acquire().await?, Instant::now()));
+        };
+        if !DB::DIES || since.elapsed() < RESTED {
+            return Ok((connection, given));
+        }
+        match Doubtful(Some(connection)).asked().await {
+            Some(connection) => Ok((connection, given)),
+            None => {
+                // Those below rested longer.
+                self.resting().drain(..).for_each(|mut other| other.connection.close_on_drop());
+                Ok((self.pool.acquire().await?, Instant::now()))
             }
+        }
+    }
+}
+
+impl<DB: sqlx::Database> Doubtful<DB> {
+    /// The connection, if it lives.
+    async fn asked(mut self) -> Option<PoolConnection<DB>> {
+        match timeout(RESTED, self.0.as_mut()?.ping()).await {
+            Ok(Ok(())) => self.0.take(),
+            _ => None,
+        }
+    }
+}
+
+impl<DB: sqlx::Database> Drop for Doubtful<DB> {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
             connection.close_on_drop();
         }
     }
@@ -149,7 +189,12 @@ impl<DB: Asked> Shelf<DB> {
 
 impl<DB: Asked> Lease<'_, DB> {
     fn keep(self) {
-        self.shelf.resting().push((self.connection, Instant::now()));
+        let [idle, most] = KEPT;
+        if self.given.elapsed() < most {
+            let mut resting = self.shelf.resting();
+            resting.push(Resting { connection: self.connection, given: self.given, since: Instant::now() });
+            resting.retain(|one| one.since.elapsed() < idle);
+        }
     }
 }
 

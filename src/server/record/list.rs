@@ -296,8 +296,8 @@ const HITS: u64 = 1_000;
 /// How far a record may have moved in its list since the list was read.
 const NEAR: u64 = 12;
 
-/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement, or two where
-/// it is narrowed; nothing when the list changed so much that the record is not there any more.
+/// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement, or up to three
+/// where it is narrowed; nothing when the list changed so much that the record is not there any more.
 ///
 /// # Errors
 /// When the database does not answer.
