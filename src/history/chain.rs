@@ -11,7 +11,9 @@
 use chrono::DateTime;
 use futures::{StreamExt, stream};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
+use serde::{Serialize, Serializer};
 use serde_json::json;
+use serde_json_borrow::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::View;
@@ -220,25 +222,27 @@ impl Stored {
 
 /// An event as its hash is made.
 #[derive(Debug)]
-struct Event {
+struct Event<'a> {
     id: i64,
     /// The values of [`SAID`], the moment in microseconds since 1970; text that is no time stays text.
-    said: Vec<Option<String>>,
-    /// With its names in order; text that is no JSON stays text.
-    changes: serde_json::Value,
+    said: Vec<Json<'a>>,
+    /// Text that is no JSON stays text.
+    changes: Json<'a>,
 }
 
-impl Event {
-    fn read(stored: &Stored) -> Result<Self> {
+impl<'a> Event<'a> {
+    fn read(stored: &'a Stored) -> Result<Self> {
         let unreadable = || Error::internal("an event cannot be read; see `kontor history verify`");
-        let mut said: Vec<Option<String>> = serde_json::from_str(&stored.said).map_err(|_| unreadable())?;
-        let id = said.first().and_then(|id| id.as_ref()?.parse().ok()).ok_or_else(unreadable)?;
-        if let Some(Some(at)) = said.get_mut(1)
+        let Ok(Json::Array(mut said)) = serde_json::from_str(&stored.said) else {
+            return Err(unreadable());
+        };
+        let id = said.first().and_then(|id| id.as_str()?.parse().ok()).ok_or_else(unreadable)?;
+        if let Some(Json::Str(at)) = said.get_mut(1)
             && let Ok(moment) = DateTime::parse_from_rfc3339(at)
         {
-            *at = moment.timestamp_micros().to_string();
+            *at = moment.timestamp_micros().to_string().into();
         }
-        let changes = serde_json::from_str(&stored.changes).unwrap_or_else(|_| stored.changes.clone().into());
+        let changes = serde_json::from_str(&stored.changes).unwrap_or_else(|_| stored.changes.as_str().into());
         Ok(Self { id, said, changes })
     }
 
@@ -246,15 +250,34 @@ impl Event {
     fn words(&self) -> String {
         let word = |name: &str| {
             let at = SAID.iter().position(|known| *known == name);
-            at.and_then(|at| self.said.get(at)?.clone()).unwrap_or_default()
+            at.and_then(|at| self.said.get(at)?.as_str()).unwrap_or_default()
         };
         format!("{} of {} {}", word("command"), word("resource"), word("record_id"))
     }
 
     /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
     fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
-        let text = serde_json::to_vec(&(place, &self.said, &self.changes));
+        let text = serde_json::to_vec(&(place, &self.said, InOrder(&self.changes)));
         Ok(hash(before, &text.map_err(|error| Error::internal(error.to_string()))?))
+    }
+}
+
+/// JSON with its names in order, each once: of several the last one says what is meant.
+struct InOrder<'a>(&'a Json<'a>);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Json::Array(items) => serializer.collect_seq(items.iter().map(InOrder)),
+            Json::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.reverse();
+                fields.sort_by_key(|(name, _)| *name);
+                fields.dedup_by_key(|(name, _)| *name);
+                serializer.collect_map(fields.into_iter().map(|(name, value)| (name, InOrder(value))))
+            }
+            other => other.serialize(serializer),
+        }
     }
 }
 

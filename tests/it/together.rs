@@ -1,14 +1,40 @@
 //! Two people at once: nothing is lost, nothing is made twice, nobody sees a locked database.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use futures::future::join_all;
 use serde_json::json;
 
 use crate::both;
-use crate::support::As;
+use crate::support::{As, TestApp};
+
+/// Asks, and hangs up after so many looks at whether the answer is there.
+async fn hung_up(app: &TestApp, path: &str, looks: usize) {
+    let mut asked = pin!(app.get(As::Viewer, path));
+    for _ in 0..looks {
+        if futures::poll!(asked.as_mut()).is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
 
 both! {
+    async fn whoever_hangs_up_while_the_database_reads_takes_no_connection_along(app) {
+        app.customer("Somebody").await;
+        for looks in 0..60 {
+            let path = "/api/customers/?search=some";
+            join_all((0..4).map(|_| hung_up(app, path, looks * looks / 8))).await;
+        }
+        // Nobody is stuck, and nobody reads what was true before.
+        app.customer("Somebody else").await;
+        let answers = join_all((0..32).map(|_| app.get(As::Viewer, "/api/customers/?search=some"))).await;
+        for answer in answers {
+            assert_eq!(answer.expect(200).json()["count"], 2);
+        }
+    }
+
     async fn of_many_who_save_the_same_version_exactly_one_wins(app) {
         let id = app.customer("Before").await["id"].clone();
         let path = format!("/api/customers/{id}");

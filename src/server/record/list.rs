@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures::stream::TryChunksError;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
@@ -225,21 +226,16 @@ pub async fn all_of<R: Resource>(
 ) -> Result<impl Stream<Item = Result<Vec<R::Record>>> + Send + 'static> {
     may_filter::<R>(access, query)?;
     let id = column::<R>("id")?;
-    let ids = {
+    let chunks: Vec<Vec<i64>> = {
         let select = ordered::<R>(access.reader().get_database_backend(), query, all_by::<R>(query))?
             .select_only()
             .column(id)
             .into_tuple::<i64>();
-        let mut rows = select.stream(access.reader().pool()).await?;
-        let mut ids = Vec::new();
-        while let Some(id) = rows.try_next().await? {
-            ids.push(id);
-        }
-        ids
+        let ids = select.stream(access.reader().pool()).await?;
+        ids.try_chunks(CHUNK).map_err(|TryChunksError(_, error)| error).try_collect().await?
     };
     let (reader, query) = (access.reader().clone(), query.clone());
-    let chunks = stream::iter((0..ids.len()).step_by(CHUNK)).then(move |from| {
-        let wanted: Vec<i64> = ids.iter().skip(from).take(CHUNK).copied().collect();
+    let chunks = stream::iter(chunks).then(move |wanted| {
         let (reader, query) = (reader.clone(), query.clone());
         async move {
             let rows = R::find().filter(id.is_in(wanted.iter().copied())).all(&reader).await?;
@@ -252,6 +248,7 @@ pub async fn all_of<R: Resource>(
     });
     Ok(chunks)
 }
+
 /// The ids of the first `limit` rows of a list, in its order. One statement.
 ///
 /// # Errors
@@ -262,6 +259,7 @@ pub async fn first_ids<R: Resource>(access: &Access<View<R>>, query: &ListQuery,
     let ids = ids.select_only().column(column::<R>("id")?).limit(limit);
     Ok(ids.into_tuple().all(access.reader()).await?)
 }
+
 /// The active records that match what somebody types, up to `limit`: first those whose code begins with it, in the order of
 /// their codes, then by name. At most four statements.
 ///
