@@ -35,7 +35,8 @@ pub fn shell() -> impl IntoView {
     }
 }
 
-/// Loads the bundle, whose names carry a hash of their content, and hydrates the page.
+/// Loads the bundle, whose names carry a hash of their content, and hydrates the page. What people see comes first: the bundle
+/// is fetched when the page was painted, and where nothing is painted, as in a tab behind others, soon after.
 ///
 /// The router listens to clicks on the window before it can draw anything. Until the page is alive, and if it never comes to
 /// life, clicks do not get there, and links are what they are without JavaScript.
@@ -45,12 +46,15 @@ fn Start(js: String, wasm: String) -> impl IntoView {
         "import start, {{ hydrate }} from {js:?};\n\
          const plain = new AbortController();\n\
          document.addEventListener(\"click\", (event) => event.stopPropagation(), {{ signal: plain.signal }});\n\
+         await Promise.race([\n\
+         new Promise((painted) => requestAnimationFrame(() => setTimeout(painted))),\n\
+         new Promise((late) => setTimeout(late, 300)),\n\
+         ]);\n\
          await start({{ module_or_path: {wasm:?} }});\nawait hydrate();\nplain.abort();\n\
          document.documentElement.dataset.hydrated = \"\";"
     );
     view! {
         <link rel="modulepreload" href=js />
-        <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
         <script type="module" nonce=use_nonce()>
             {script}
         </script>
