@@ -4,8 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use sea_orm::DatabaseTransaction;
-
 use super::permission::Catalogue;
 use super::{grants, holds};
 use crate::base::error::Code;
@@ -13,6 +11,7 @@ use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency::Claim;
 use crate::server::reader::Reader;
+use crate::server::writer::Transaction;
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {
@@ -255,7 +254,7 @@ impl<P> Access<P> {
     ///
     /// # Errors
     /// `Unavailable` when no writer gets free in time; `Conflict` when another request holds the idempotency key of this one.
-    pub async fn write(&self) -> Result<DatabaseTransaction> {
+    pub async fn write(&self) -> Result<Transaction> {
         let transaction = self.database.write().await?;
         if let Some(claim) = &self.caller.claim {
             claim.take(&transaction).await?;

@@ -50,7 +50,7 @@ pub async fn change_password(
     user::set_hash(&transaction, user.id, hash).await?;
     session::end_all(&transaction, user.id, session).await?;
     user::done(&transaction, access.caller(), &user, "change_password").await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Chooses the zone in which times are shown; blank is UTC.
@@ -78,7 +78,7 @@ pub async fn choose_zone(access: &Access<Oneself>, name: &str) -> Result<()> {
     let versions = (Some(user.version), Some(version));
     let subject = Subject { resource: "users", id: user.id, command: "choose_zone", versions, reason: None };
     record(&transaction, access.caller(), subject, json!({ "time_zone": [user.time_zone, name] })).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Their latest sessions; `current` is the one that asks.
@@ -110,7 +110,7 @@ pub async fn end_session(access: &Access<Oneself>, id: Option<&str>, current: Op
         return Err(Error::not_found("session"));
     }
     note(&transaction, access, "end_session").await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 async fn note(transaction: &DatabaseTransaction, access: &Access<Oneself>, command: &'static str) -> Result<()> {
@@ -149,5 +149,5 @@ pub async fn end_token(access: &Access<Oneself>, id: i64) -> Result<()> {
         return Err(Error::not_found("token"));
     }
     token::end(&transaction, access.caller(), id).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }

@@ -123,7 +123,7 @@ pub async fn begin(access: &Access<Oneself>) -> Result<()> {
     let factor = ActiveModel { user_id: Set(id), secret: Set(secret), last_step: Set(0), confirmed_at: Set(None) };
     let again = OnConflict::column(Column::UserId).update_columns([Column::Secret, Column::LastStep]).to_owned();
     Entity::insert(factor).on_conflict(again).exec_without_returning(&transaction).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Turns it on once a first code is right, and returns the recovery codes, which nobody can read again.
@@ -173,7 +173,7 @@ pub async fn turn_off(access: &Access<Oneself>, password: String, code: &str) ->
     }
     forget(&transaction, user.id).await?;
     user::done(&transaction, access.caller(), &user, "second_factor_off").await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Takes a person's second factor away, when they lost app and recovery codes, and ends their sessions.
@@ -188,7 +188,7 @@ pub async fn take_away(access: &Access<Change<user::Entity>>, id: i64) -> Result
     }
     super::session::end_all(&transaction, id, None).await?;
     user::done(&transaction, access.caller(), &user, "second_factor_off").await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// Whether a code is right for a person: one of their app, or a recovery code. It is spent then.

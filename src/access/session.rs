@@ -247,7 +247,7 @@ impl Entity {
         let subject =
             Subject { resource: "users", id: user_id, command: "end_session", versions: (None, None), reason: None };
         record(&transaction, access.caller(), subject, json!({})).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 
@@ -456,7 +456,7 @@ async fn note_use(database: Database, id: String) {
             .filter(Column::Id.eq(id))
             .exec(&transaction)
             .await?;
-        Ok::<_, Error>(transaction.commit().await?)
+        transaction.commit().await
     };
     if let Err(error) = noted.await {
         tracing::warn!(error = error.internal.as_deref(), "could not note the use of a session");

@@ -191,7 +191,7 @@ impl Entity {
         let token = Self::find_by_id(id).one(&transaction).await?.ok_or_else(|| Error::not_found("token"))?;
         user::managed(&transaction, access, token.user_id).await?;
         end(&transaction, access.caller(), id).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// What a secret stands for, if it is a valid token of an active person. One statement; now and then the use is noted
@@ -335,7 +335,7 @@ async fn note_use(database: Database, id: i64) {
             .filter(Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(now() - NOTED_EVERY)))
             .exec(&transaction)
             .await?;
-        Ok::<_, Error>(transaction.commit().await?)
+        transaction.commit().await
     };
     if let Err(error) = noted.await {
         tracing::warn!(error = error.internal.as_deref(), token = id, "could not note the use of a token");

@@ -286,7 +286,7 @@ impl Entity {
         set_hash(&transaction, user.id, password_hash).await?;
         session::end_all(&transaction, user.id, None).await?;
         done(&transaction, access.caller(), &user, "set_password").await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Ends all sessions of a person. Says how many there were.

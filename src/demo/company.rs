@@ -171,7 +171,7 @@ impl Company {
         });
         let made = made.collect::<Result<Vec<_>>>()?;
         orders::insert_all(&transaction, &access, made).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

@@ -204,7 +204,7 @@ async fn order(database: &Database) -> Result<()> {
         made.push(New::of(input, Some(origin), &people, &products)?);
     }
     orders::entity::insert_all(&transaction, &access, made).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// How far an order of this day got: shipped within a week, or cancelled on the next day.

@@ -88,6 +88,8 @@ async fn seal_some(database: &Database) -> Result<u64> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
+    // Whoever follows the events by their places must not meet one that a power cut takes back.
+    database.flushed().await?;
     let head = head(&transaction).await?;
     let placed_before = "place > ? AND hash IS NULL ORDER BY place LIMIT ?";
     let mut rows = rows(&transaction, placed_before, [head.count, SEALED]).await?;

@@ -211,7 +211,7 @@ async fn put(access: &Access<Import>, id: &str, row: ActiveModel) -> Result<()> 
         file::Entity::delete_many().filter(file::Column::ImportId.eq(id)).exec(&transaction).await?;
     }
     Entity::update_many().set(row).filter(Column::Id.eq(id)).exec(&transaction).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 fn written(value: &impl serde::Serialize) -> Result<Json> {

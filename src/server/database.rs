@@ -14,6 +14,7 @@ use sea_orm::{
 };
 
 use super::reader::{RESTED, Reader};
+use super::writer::{Disk, Transaction};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
 use crate::server::record::tally::Sizes;
@@ -90,6 +91,8 @@ struct Parts {
     catalogue: &'static Catalogue,
     reader: Reader,
     writer: DatabaseConnection,
+    /// What commits wait for on SQLite.
+    disk: Option<Arc<Disk>>,
     statements: Arc<Statements>,
     sizes: Arc<Sizes>,
 }
@@ -131,7 +134,7 @@ impl Database {
                 options.test_before_acquire_if_idle_for(RESTED);
                 options
             };
-            Self::over([asked(readers + SPARE), asked(WRITERS)], readers).await
+            Self::over([asked(readers + SPARE), asked(WRITERS)], readers, None).await
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
         }
@@ -143,15 +146,20 @@ impl Database {
             std::fs::create_dir_all(folder)
                 .map_err(|e| DbErr::Custom(format!("cannot make the folder {}: {e}", folder.display())))?;
         }
+        let disk = match durability {
+            Durability::Full if !url.contains(":memory:") => {
+                let disk = Disk::under(file.get_filename());
+                Some(Arc::new(disk.map_err(|error| DbErr::Custom(error.to_string()))?))
+            }
+            _ => None,
+        };
         let tuned = move |options: SqliteConnectOptions| {
             options
                 .create_if_missing(true)
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(match durability {
-                    Durability::Full => SqliteSynchronous::Full,
-                    Durability::Normal => SqliteSynchronous::Normal,
-                })
+                // For full durability commits wait for the disk outside of their transaction.
+                .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(PATIENCE)
                 .analysis_limit(Some(1_000))
                 .pragma("temp_store", "memory")
@@ -164,17 +172,17 @@ impl Database {
         read.map_sqlx_sqlite_opts(move |options| {
             tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
         });
-        Self::over([read, write], readers).await
+        Self::over([read, write], readers, disk).await
     }
 
-    async fn over([read, write]: [ConnectOptions; 2], readers: u32) -> Result<Self, DbErr> {
+    async fn over([read, write]: [ConnectOptions; 2], readers: u32, disk: Option<Arc<Disk>>) -> Result<Self, DbErr> {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
         let statements = Arc::new(Statements::default());
         // The writer first, as it makes the file.
         let writer = counted(write, &statements).await?;
         let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
         let (currency, sizes) = (Arc::from("EUR"), Arc::default());
-        let parts = Parts { references: &[], currency, catalogue: &NOTHING, reader, writer, statements, sizes };
+        let parts = Parts { references: &[], currency, catalogue: &NOTHING, reader, writer, disk, statements, sizes };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -223,12 +231,29 @@ impl Database {
     ///
     /// # Errors
     /// `Unavailable` when no writer gets free in time.
-    pub async fn write(&self) -> Result<DatabaseTransaction> {
+    pub async fn write(&self) -> Result<Transaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.0.writer.begin_with_options(options).await?)
+        Ok(Transaction::new(self.0.writer.begin_with_options(options).await?, self.0.disk.clone()))
+    }
+
+    /// Waits until everything that was committed by now is on the disk, as far as the settings want that. PostgreSQL tells of
+    /// no commit before.
+    ///
+    /// # Errors
+    /// When the disk says that it is not.
+    pub async fn flushed(&self) -> Result<()> {
+        match &self.0.disk {
+            Some(disk) => disk.flushed().await,
+            None => Ok(()),
+        }
+    }
+
+    /// How often the disk was asked to keep what was committed, for tests and benchmarks; PostgreSQL asks by itself.
+    pub fn flushes(&self) -> u64 {
+        self.0.disk.as_ref().map_or(0, |disk| disk.flushes())
     }
 
     /// Applies all steps of the schema that are missing, in one transaction; servers starting together take turns.
@@ -259,12 +284,12 @@ impl Database {
     async fn moved(&self, down: Option<u32>) -> Result<()> {
         let transaction = self.migration().await?;
         // A server that starts with nothing to do must not look through every reference.
-        if down.is_none() && Migrator::get_pending_migrations(&transaction).await?.is_empty() {
-            return Ok(transaction.commit().await?);
+        if down.is_none() && Migrator::get_pending_migrations(&*transaction).await?.is_empty() {
+            return transaction.commit().await;
         }
         match down {
-            None => Migrator::up(&transaction, None).await?,
-            Some(steps) => Migrator::down(&transaction, Some(steps)).await?,
+            None => Migrator::up(&*transaction, None).await?,
+            Some(steps) => Migrator::down(&*transaction, Some(steps)).await?,
         }
         if transaction.get_database_backend() == DbBackend::Sqlite {
             let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
@@ -272,7 +297,7 @@ impl Database {
                 return Err(Error::internal("a step of the schema left a reference that leads nowhere"));
             }
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     async fn watch_references(&self, watched: bool) -> Result<()> {
@@ -289,7 +314,7 @@ impl Database {
     /// When the database does not answer.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
         let transaction = self.migration().await?;
-        let steps = Migrator::get_migration_with_status(&transaction).await?;
+        let steps = Migrator::get_migration_with_status(&*transaction).await?;
         Ok(steps
             .iter()
             .map(|step| (step.name().to_owned(), step.status() == migration::MigrationStatus::Applied))
@@ -309,7 +334,7 @@ impl Database {
         Ok((known, known.saturating_sub(usize::try_from(applied).unwrap_or_default())))
     }
 
-    async fn migration(&self) -> Result<DatabaseTransaction> {
+    async fn migration(&self) -> Result<Transaction> {
         let transaction = self.write().await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;

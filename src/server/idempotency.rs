@@ -121,7 +121,7 @@ impl Claim {
             ..self.row()
         };
         self.put(&transaction, row).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

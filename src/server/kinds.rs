@@ -14,6 +14,7 @@ use super::database::Database;
 use super::live;
 use super::record::past::{self, Restored, Wish};
 use super::record::{Expected, Resource, Stored, View, find};
+use super::writer::Transaction;
 use crate::access::gate::{Access, Caller, Purpose};
 use crate::base::error::Code;
 use crate::base::{Error, Result};
@@ -57,7 +58,7 @@ pub struct Kind {
     pub view: fn() -> String,
     /// Whether nobody reads it whom we do not know, and on pages nobody outside of the admin area.
     pub is_confidential: bool,
-    begin: for<'a> fn(&'a Asking) -> Later<'a, DatabaseTransaction>,
+    begin: for<'a> fn(&'a Asking) -> Later<'a, Transaction>,
     undo: for<'a> fn(&'a DatabaseTransaction, &'a Asking, &'a Model, i64) -> Later<'a, Option<i64>>,
     as_left: for<'a> fn(&'a DatabaseTransaction, &'a Model) -> Later<'a, Option<i64>>,
     restore: fn(Asking, i64, Expected, Wish) -> Later<'static, Restored<Value>>,

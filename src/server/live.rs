@@ -164,7 +164,7 @@ pub async fn undo(
         change_in(state, &transaction, access, &wishes).await?;
     }
     if dry_run {
-        return Ok(transaction.rollback().await?);
+        return transaction.rollback().await;
     }
     transaction.commit().await?;
     refresh(state).await

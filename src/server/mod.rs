@@ -24,6 +24,7 @@ pub mod settings;
 pub mod signing;
 pub mod site;
 pub mod web;
+pub mod writer;
 
 use std::future::Future;
 use std::ops::Deref;

@@ -27,6 +27,7 @@ use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 use crate::server::reader::Reader;
+use crate::server::writer::Transaction;
 
 pub mod bulk;
 pub mod facets;
@@ -524,7 +525,7 @@ pub trait Resource:
 
 /// Commits what was made; of two forms with one key at once, the later one answers with what the first made.
 pub async fn committed<R: Resource>(
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     access: &Access<Add<R>>,
     made: Result<R::Record>,
     once: Option<&OnceKey>,

@@ -2,6 +2,9 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use futures::future::join_all;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
 
 use crate::both;
 use crate::support::{As, Kind, run};
@@ -84,22 +87,38 @@ fn files_with_a_hash_in_their_name_are_kept_for_a_year_and_sent_compressed() {
 #[test]
 fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_up() {
     use kontor::server::database::{Database, Durability};
-    use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-    crate::support::block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("kontor.db").display());
-        for (name, pragma) in [("full", 2_i64), ("normal", 1)] {
-            let database = Database::connect_with(&url, Durability::named(name).unwrap()).await.unwrap();
-            let transaction = database.write().await.unwrap();
-            let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous");
-            let row = transaction.query_one_raw(asked).await.unwrap().unwrap();
-            assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), pragma, "{name}");
-            transaction.commit().await.unwrap();
-            database.close().await;
+    assert_eq!(Durability::default(), Durability::Full);
+    assert_eq!(Durability::named("off"), None);
+    run(Kind::Sqlite, &[], async |app| {
+        let create = |name: String| app.json(As::Staff, "POST", "/api/customers/", json!({ "name": name }));
+        let flushes = || app.state.database.flushes();
+        let before = flushes();
+        create("First".into()).await.expect(201);
+        assert!(flushes() > before);
+        // However many commit at once, each has its answer from the disk.
+        let before = flushes();
+        for answer in join_all((0..32).map(|number| create(format!("Customer {number}")))).await {
+            answer.expect(201);
         }
-        assert_eq!(Durability::default(), Durability::Full);
-        assert_eq!(Durability::named("off"), None);
+        assert!((1..=32).contains(&(flushes() - before)), "{before}, {}", flushes());
+
+        let file = app.url.strip_prefix("sqlite:").unwrap();
+        let log = std::path::PathBuf::from(format!("{file}-wal"));
+        let kept = log.with_extension("kept");
+        std::fs::rename(&log, &kept).unwrap();
+        std::os::unix::fs::symlink(&log, &log).unwrap();
+        create("Never acknowledged".into()).await.expect(500);
+        std::fs::remove_file(&log).unwrap();
+        std::fs::rename(&kept, &log).unwrap();
+        create("Last".into()).await.expect(201);
+
+        let database = Database::connect_with(&app.url, Durability::Normal).await.unwrap();
+        let transaction = database.write().await.unwrap();
+        transaction.execute_unprepared("UPDATE customers SET notes = 'x'").await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(database.flushes(), 0);
+        database.close().await;
     });
 }
 

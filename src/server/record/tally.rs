@@ -247,7 +247,7 @@ pub async fn compact(database: &Database) -> Result<()> {
     }
     let transaction = database.write().await?;
     transaction.execute_unprepared(COMPACT).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await
 }
 
 /// How many notes are summed with every list before they are added up.

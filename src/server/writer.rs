@@ -1,0 +1,136 @@
+//! Where writes go: the transaction of a command, and the disk it waits for.
+//!
+//! SQLite itself would wait for the disk within each commit, and every other writer with it. Instead a commit only writes
+//! (`synchronous = NORMAL`), the next writer goes on at once, and whoever committed waits for the disk outside of the
+//! transaction: all who committed before the disk was asked share one answer. Nobody is told of success before their commit is
+//! on the disk, exactly as with `synchronous = FULL`; what differs is that others may read it some moments earlier.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use tokio::sync::Mutex;
+
+use crate::base::{Error, Result};
+
+/// The transaction of a command. Dropped, it takes everything back.
+pub struct Transaction {
+    work: DatabaseTransaction,
+    disk: Option<Arc<Disk>>,
+}
+
+impl Transaction {
+    pub(super) fn new(work: DatabaseTransaction, disk: Option<Arc<Disk>>) -> Self {
+        Self { work, disk }
+    }
+
+    /// Makes everything last. Returns when it is on the disk, as far as the settings want that.
+    ///
+    /// # Errors
+    /// When that is not certain.
+    pub async fn commit(self) -> Result<()> {
+        self.work.commit().await?;
+        match &self.disk {
+            Some(disk) => disk.flushed().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes everything back.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.work.rollback().await?)
+    }
+}
+
+/// The disk under SQLite's log, into which every commit goes first.
+pub(super) struct Disk {
+    file: PathBuf,
+    log: PathBuf,
+    /// How many asked so far.
+    asked: AtomicU64,
+    /// How many of them have their answer. Whoever holds it asks the disk.
+    answered: Mutex<u64>,
+    flushes: AtomicU64,
+}
+
+impl Disk {
+    /// Under the database at this path.
+    ///
+    /// # Errors
+    /// When nobody knows where that is.
+    pub fn under(file: &Path) -> io::Result<Self> {
+        let file = std::path::absolute(file)?;
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        let (asked, answered, flushes) = (AtomicU64::new(0), Mutex::new(0), AtomicU64::new(0));
+        Ok(Self { file, log: log.into(), asked, answered, flushes })
+    }
+
+    /// Waits until everything that was committed by now is on the disk.
+    ///
+    /// # Errors
+    /// When the disk says that it is not.
+    pub async fn flushed(&self) -> Result<()> {
+        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut answered = self.answered.lock().await;
+        if *answered >= mine {
+            return Ok(());
+        }
+        // These committed before the disk is asked.
+        let all = self.asked.load(Ordering::SeqCst);
+        let (file, log) = (self.file.clone(), self.log.clone());
+        let flushing = tokio::task::spawn_blocking(move || match File::open(log) {
+            // Where a file system allows no log, commits go to the database.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(file)?.sync_data(),
+            log => log?.sync_data(),
+        });
+        let flushed = flushing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        flushed.map_err(|error| Error::internal(format!("a commit may not be on the disk: {error}")))?;
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        *answered = all;
+        Ok(())
+    }
+
+    /// How often the disk was asked.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.work
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.work.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.work.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.work.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.work.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.work.query_all_raw(statement).await
+    }
+}
