@@ -66,35 +66,40 @@ pub struct Fault {
 /// # Errors
 /// When the database does not answer, or the chain is broken so that it cannot go on.
 pub async fn seal(database: &Database) -> Result<u64> {
+    let Some(latest) = waiting(database.reader()).await? else { return Ok(0) };
+    // Whoever follows the events by their places must not meet one that a power cut takes back.
+    database.flushed().await?;
     let mut sealed = 0;
-    while is_waiting(database.reader()).await? {
-        match seal_some(database).await? {
-            0 => break,
-            some => sealed += some,
+    loop {
+        sealed += match seal_some(database, latest).await? {
+            0 => return Ok(sealed),
+            some => some,
+        };
+        if waiting(database.reader()).await?.is_none() {
+            return Ok(sealed);
         }
     }
-    Ok(sealed)
 }
 
-/// Whether there is an event to seal. Two looks into indexes.
-async fn is_waiting(db: &impl ConnectionTrait) -> Result<bool> {
-    let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE place IS NULL) \
+/// The latest event by now, if there is one to seal. Three looks into indexes.
+async fn waiting(db: &impl ConnectionTrait) -> Result<Option<i64>> {
+    let sql = "SELECT (SELECT MAX(id) FROM events) WHERE EXISTS (SELECT 1 FROM events WHERE place IS NULL) \
                OR EXISTS (SELECT 1 FROM events WHERE place > (SELECT count FROM event_head) AND hash IS NULL)";
-    Ok(db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?.is_some())
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    row.map(|row| Ok(row.try_get_by_index(0)?)).transpose()
 }
 
-async fn seal_some(database: &Database) -> Result<u64> {
+/// Seals some of the events up to `latest`, and says how many.
+async fn seal_some(database: &Database, latest: i64) -> Result<u64> {
     let transaction = database.write().await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
-    // Whoever follows the events by their places must not meet one that a power cut takes back.
-    database.flushed().await?;
     let head = head(&transaction).await?;
     let placed_before = "place > ? AND hash IS NULL ORDER BY place LIMIT ?";
     let mut rows = rows(&transaction, placed_before, [head.count, SEALED]).await?;
     if rows.is_empty() {
-        rows = self::rows(&transaction, "place IS NULL ORDER BY id LIMIT ?", [SEALED]).await?;
+        rows = self::rows(&transaction, "place IS NULL AND id <= ? ORDER BY id LIMIT ?", [latest, SEALED]).await?;
     }
     if rows.is_empty() {
         return Ok(0);
@@ -113,7 +118,8 @@ async fn seal_some(database: &Database) -> Result<u64> {
         seals.push(json!([event.id, count, hex::encode(last)]));
     }
     put(&transaction, &seals, &Head { count, hash: hex::encode(last) }).await?;
-    transaction.commit().await?;
+    // After a power cut they would be sealed again, just so.
+    transaction.commit_unflushed().await?;
     Ok(u64::try_from(seals.len()).unwrap_or_default())
 }
 

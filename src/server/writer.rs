@@ -40,6 +40,14 @@ impl Transaction {
         }
     }
 
+    /// The same without waiting for the disk, for what would be done again in the same way after a power cut.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn commit_unflushed(self) -> Result<()> {
+        Ok(self.work.commit().await?)
+    }
+
     /// Takes everything back.
     ///
     /// # Errors
