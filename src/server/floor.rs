@@ -317,5 +317,7 @@ async fn create(State(Floor { database, .. }): State<Floor>, Json(new): Json<New
         }
     };
     let id = write().await.map_err(failed)?;
+    // As durable as what the house answers with.
+    database.flushed().await?;
     Ok((StatusCode::CREATED, Json(serde_json::json!({ "id": id }))).into_response())
 }

@@ -60,7 +60,6 @@ impl Transaction {
 /// The disk under SQLite's log, into which every commit goes first.
 pub(super) struct Disk {
     file: PathBuf,
-    log: PathBuf,
     /// How many asked so far.
     asked: AtomicU64,
     /// How many of them have their answer. Whoever holds it asks the disk.
@@ -74,11 +73,8 @@ impl Disk {
     /// # Errors
     /// When nobody knows where that is.
     pub fn under(file: &Path) -> io::Result<Self> {
-        let file = std::path::absolute(file)?;
-        let mut log = file.clone().into_os_string();
-        log.push("-wal");
         let (asked, answered, flushes) = (AtomicU64::new(0), Mutex::new(0), AtomicU64::new(0));
-        Ok(Self { file, log: log.into(), asked, answered, flushes })
+        Ok(Self { file: std::path::absolute(file)?, asked, answered, flushes })
     }
 
     /// Waits until everything that was committed by now is on the disk.
@@ -93,12 +89,8 @@ impl Disk {
         }
         // These committed before the disk is asked.
         let all = self.asked.load(Ordering::SeqCst);
-        let (file, log) = (self.file.clone(), self.log.clone());
-        let flushing = tokio::task::spawn_blocking(move || match File::open(log) {
-            // Where a file system allows no log, commits go to the database.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(file)?.sync_data(),
-            log => log?.sync_data(),
-        });
+        let file = self.file.clone();
+        let flushing = tokio::task::spawn_blocking(move || sync(&file));
         let flushed = flushing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         flushed.map_err(|error| Error::internal(format!("a commit may not be on the disk: {error}")))?;
         self.flushes.fetch_add(1, Ordering::Relaxed);
@@ -109,6 +101,19 @@ impl Disk {
     /// How often the disk was asked.
     pub fn flushes(&self) -> u64 {
         self.flushes.load(Ordering::Relaxed)
+    }
+}
+
+/// Waits until the log of the database at this path is on the disk.
+fn sync(file: &Path) -> io::Result<()> {
+    // SQLite follows links, and keeps its log beside what they lead to.
+    let file = file.canonicalize()?;
+    let mut log = file.clone().into_os_string();
+    log.push("-wal");
+    match File::open(log) {
+        // Where a file system allows no log, commits go to the database.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(file)?.sync_data(),
+        log => log?.sync_data(),
     }
 }
 

@@ -105,12 +105,20 @@ fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_u
 
         let file = app.url.strip_prefix("sqlite:").unwrap();
         let log = std::path::PathBuf::from(format!("{file}-wal"));
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(file, &link).unwrap();
+        let linked = Database::connect(&format!("sqlite:{}", link.display())).await.unwrap();
         let kept = log.with_extension("kept");
         std::fs::rename(&log, &kept).unwrap();
         std::os::unix::fs::symlink(&log, &log).unwrap();
         create("Never acknowledged".into()).await.expect(500);
+        let transaction = linked.write().await.unwrap();
+        transaction.execute_unprepared("UPDATE customers SET notes = 'x'").await.unwrap();
+        assert!(transaction.commit().await.is_err(), "the log is beside the file, not beside the link");
         std::fs::remove_file(&log).unwrap();
         std::fs::rename(&kept, &log).unwrap();
+        linked.close().await;
         create("Last".into()).await.expect(201);
 
         let database = Database::connect_with(&app.url, Durability::Normal).await.unwrap();
