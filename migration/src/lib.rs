@@ -23,6 +23,7 @@ mod m20261125_000015_search;
 mod m20261125_000016_tallies;
 mod m20261125_000017_order_indexes;
 mod m20261125_000018_search_order;
+mod m20261128_000019_event_texts;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000016_tallies::Migration),
             Box::new(m20261125_000017_order_indexes::Migration),
             Box::new(m20261125_000018_search_order::Migration),
+            Box::new(m20261128_000019_event_texts::Migration),
         ]
     }
 }

@@ -65,7 +65,7 @@ fn values(event: &Model) -> [Value; 15] {
         json!(event.reason),
         json!(event.version_before),
         json!(event.version_after),
-        event.changes.clone(),
+        event.changes.0.clone(),
         json!(event.hash),
         json!(event.id),
     ]

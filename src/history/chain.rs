@@ -182,13 +182,13 @@ async fn rows<const N: usize>(
     for number in (1..=N).filter(|_| backend == DbBackend::Postgres) {
         condition = condition.replacen('?', &format!("${number}"), 1);
     }
-    let list = if backend == DbBackend::Sqlite { "json_array" } else { "json_build_array" };
+    let (list, end) = if backend == DbBackend::Sqlite { ("json_array(", ")") } else { ("to_json(ARRAY[", "])") };
     let said = SAID.map(|column| match (column, backend) {
         ("at", DbBackend::Postgres) => "CAST(CAST(EXTRACT(EPOCH FROM at) * 1000000 AS BIGINT) AS TEXT)".to_owned(),
         (column, _) => format!("CAST({column} AS TEXT)"),
     });
     let sql = format!(
-        "SELECT place, hash, CAST({list}({}) AS TEXT), CAST(changes AS TEXT) FROM events WHERE {condition}",
+        "SELECT place, hash, CAST({list}{}{end} AS TEXT), CAST(changes AS TEXT) FROM events WHERE {condition}",
         said.join(", ")
     );
     Ok(db.query_all_raw(Statement::from_sql_and_values(backend, sql, values.map(Value::from))).await?)
@@ -217,12 +217,13 @@ impl Stored {
         self.hash.as_deref() == Some(&hex::encode(hash))
     }
 
-    /// Its hash where it stands letter for letter as it was sealed, which needs no reading: so it is on SQLite, which keeps
-    /// JSON as it was written. Where this says nothing, [`Event`] has the last word.
+    /// Its hash where it stands letter for letter as it was sealed, which needs no reading. So it does unless PostgreSQL kept
+    /// it as `JSONB`, as it once did. Where this says nothing, [`Event`] has the last word.
     fn hash_as_it_stands(&self, before: &Hash, place: i64) -> Option<Hash> {
         let (id, more) = self.said.strip_prefix("[\"")?.split_once("\",\"")?;
         let (at, more) = more.split_once('"')?;
-        let at = DateTime::parse_from_rfc3339(at).ok()?.timestamp_micros();
+        let moment = DateTime::parse_from_rfc3339(at).map(|at| at.timestamp_micros().to_string());
+        let at = moment.as_deref().unwrap_or(at);
         let text = format!("[{place},[\"{id}\",\"{at}\"{more},{}]", self.changes);
         Some(hash(before, text.as_bytes())).filter(|hash| self.is_sealed_by(hash))
     }

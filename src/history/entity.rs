@@ -1,5 +1,7 @@
 //! The event log: written by commands in their transaction, never changed.
 
+use std::fmt;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
@@ -27,10 +29,28 @@ pub struct Model {
     pub reason: Option<String>,
     pub version_before: Option<i64>,
     pub version_after: Option<i64>,
-    pub changes: Json,
+    pub changes: Changes,
     /// In the order of commits, from 1; given soon after the commit, together with the hash (see [`super::chain`]).
     pub place: Option<i64>,
     pub hash: Option<String>,
+}
+
+/// What a command changed: field names with `[before, after]`, kept as JSON text on both databases, so that an event stays
+/// letter for letter what was sealed (see [`super::chain`]).
+#[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
+#[sea_orm(value_type = "String", column_type = "Text", from_str = "Changes::read")]
+pub struct Changes(pub Json);
+
+impl Changes {
+    fn read(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text).map(Self)
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(to)
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -133,7 +153,7 @@ pub fn row(caller: &Caller, subject: Subject<'_>, changes: Json, at: Timestamp) 
         reason: Set(reason.map(str::to_owned)),
         version_before: Set(subject.versions.0),
         version_after: Set(subject.versions.1),
-        changes: Set(changes),
+        changes: Set(Changes(changes)),
         ..Default::default()
     }
 }
@@ -196,7 +216,7 @@ impl From<Model> for Event {
             reason: event.reason,
             version_before: event.version_before,
             version_after: event.version_after,
-            changes: match event.changes {
+            changes: match event.changes.0 {
                 Value::Object(changes) => changes,
                 _ => Map::new(),
             },

@@ -35,17 +35,17 @@ impl Past {
             match (&mut past, event.version_before, event.version_after) {
                 (None, None, Some(version)) => {
                     let mut values = Map::new();
-                    apply(&mut values, &event.changes, Side::After);
+                    apply(&mut values, &event.changes.0, Side::After);
                     let (created_at, updated_at) = (event.at, event.at);
                     past = Some(Self { id: event.record_id, is_there: true, version, values, created_at, updated_at });
                 }
                 (Some(past), None, Some(version)) => {
                     past.values.clear();
-                    apply(&mut past.values, &event.changes, Side::After);
+                    apply(&mut past.values, &event.changes.0, Side::After);
                     (past.is_there, past.version, past.updated_at) = (true, version, event.at);
                 }
                 (Some(past), Some(_), Some(version)) => {
-                    apply(&mut past.values, &event.changes, Side::After);
+                    apply(&mut past.values, &event.changes.0, Side::After);
                     (past.version, past.updated_at) = (version, event.at);
                 }
                 (Some(past), Some(_), None) => past.is_there = false,
@@ -58,7 +58,7 @@ impl Past {
     /// What a record was that an event deleted. `created_at` is not told by it.
     pub fn deleted_by(event: &Model, created_at: Timestamp) -> Self {
         let mut values = Map::new();
-        apply(&mut values, &event.changes, Side::Before);
+        apply(&mut values, &event.changes.0, Side::Before);
         Self {
             id: event.record_id,
             is_there: false,

@@ -265,14 +265,14 @@ pub(super) async fn undo(
     if event.version_before.is_none() {
         access.also::<Delete<Entity>>()?;
         // One that an import brought along with its number goes as it came.
-        let came_so = event.changes.pointer("/number/1") == Some(&json!(before.number)) && before.number.is_some();
+        let came_so = event.changes.0.pointer("/number/1") == Some(&json!(before.number)) && before.number.is_some();
         if !came_so {
             allowed(&before, &before.settled(access.caller()), Command::Delete)?;
         }
         return removed(transaction, access, &before).await.map(|()| None);
     }
     let mut values = told(&before);
-    apply(&mut values, &event.changes, Side::Before);
+    apply(&mut values, &event.changes.0, Side::Before);
     let past = Past {
         id: before.id.0,
         is_there: true,

@@ -17,7 +17,7 @@ use super::reader::{RESTED, Reader};
 use super::writer::{Disk, Transaction};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
-use crate::server::record::tally::Sizes;
+use crate::server::record::tally::{Lately, Sizes};
 
 /// The lock PostgreSQL servers take in turn while they migrate: `kontor` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
@@ -95,6 +95,7 @@ struct Parts {
     disk: Option<Arc<Disk>>,
     statements: Arc<Statements>,
     sizes: Arc<Sizes>,
+    lately: Arc<Lately>,
 }
 
 /// What is run on the database, for tests and benchmarks.
@@ -181,8 +182,17 @@ impl Database {
         // The writer first, as it makes the file.
         let writer = counted(write, &statements).await?;
         let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
-        let (currency, sizes) = (Arc::from("EUR"), Arc::default());
-        let parts = Parts { references: &[], currency, catalogue: &NOTHING, reader, writer, disk, statements, sizes };
+        let parts = Parts {
+            references: &[],
+            currency: Arc::from("EUR"),
+            catalogue: &NOTHING,
+            reader,
+            writer,
+            disk,
+            statements,
+            sizes: Arc::default(),
+            lately: Arc::default(),
+        };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -215,6 +225,11 @@ impl Database {
     /// How large the tables are.
     pub fn sizes(&self) -> &Sizes {
         &self.0.sizes
+    }
+
+    /// Which narrowed lists were found to have many rows lately.
+    pub fn lately(&self) -> &Lately {
+        &self.0.lately
     }
 
     /// Where reads go.

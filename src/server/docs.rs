@@ -51,7 +51,7 @@ const CONVENTIONS: &[(&str, &str)] = &[
         "Pages and walks",
         "<code>page</code> and <code>page_size</code> turn pages; <code>next</code> and <code>previous</code> in the answer, and the header \
          <code>Link</code>, lead on. <code>count</code> is how many rows there are; of a list that is narrowed to more than 10,000 (1,000 \
-         where there are more than 100,000 in all) it says so with <code>count_is_exact: false</code>, and <code>count=exact</code> counts \
+         where there are more than 20,000 in all) it says so with <code>count_is_exact: false</code>, and <code>count=exact</code> counts \
          them all. To read everything while others write, begin with <code>cursor=</code> and follow <code>next</code>: every \
          row that was there when you began comes exactly once.",
     ),

@@ -21,7 +21,7 @@ use crate::base::time::Moment;
 use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result};
 use crate::history::chain;
-use crate::history::entity::{Column, Entity};
+use crate::history::entity::{Changes, Column, Entity};
 
 /// The longest a request waits for an event, in seconds.
 const MAX_WAIT: u64 = 30;
@@ -45,7 +45,7 @@ struct Row {
     reason: Option<String>,
     version_before: Option<i64>,
     version_after: Option<i64>,
-    changes: Value,
+    changes: Changes,
 }
 
 /// An event as it is answered.
@@ -76,7 +76,7 @@ impl From<Row> for Told {
             reason: row.reason,
             version_before: row.version_before,
             version_after: row.version_after,
-            changes: row.changes,
+            changes: row.changes.0,
             actor: json!({ "kind": row.actor_kind, "name": row.actor_name }),
             door: row.door,
             request_id: row.request_id,

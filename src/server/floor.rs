@@ -270,7 +270,7 @@ const INSERTS: [&str; 3] = [
     "INSERT INTO order_items (order_id, position, product_id, sku, description, unit, quantity, unit_price, price_is_manual, \
      discount_percent, tax_rate, net, tax, total) VALUES ",
     "INSERT INTO events (at, actor_kind, actor_name, door, request_id, resource, record_id, command, version_after, changes) \
-     VALUES ({time}, 'system', 'Floor', 'api', 'floor', 'orders', $1, 'create', 1, {changes})",
+     VALUES ({time}, 'system', 'Floor', 'api', 'floor', 'orders', $1, 'create', 1, $2)",
 ];
 
 async fn create(State(Floor { database, .. }): State<Floor>, Json(new): Json<New>) -> Result<Response> {
@@ -293,7 +293,6 @@ async fn create(State(Floor { database, .. }): State<Floor>, Json(new): Json<New
                 let id: i64 = row.try_get(0)?;
                 let items = sqlx::query(sqlx::AssertSqlSafe(items + &lines)).bind(id);
                 items.execute(&mut *transaction).await?;
-                let event = event.replace("{changes}", "CAST($2 AS JSONB)");
                 let event = sqlx::query(sqlx::AssertSqlSafe(event)).bind(id).bind(changes);
                 event.execute(&mut *transaction).await?;
                 transaction.commit().await?;
@@ -309,7 +308,7 @@ async fn create(State(Floor { database, .. }): State<Floor>, Json(new): Json<New
                 let id: i64 = row.try_get(0)?;
                 let items = sqlx::query(sqlx::AssertSqlSafe(items + &lines)).bind(id);
                 items.execute(&mut *transaction).await?;
-                let event = sqlx::query(sqlx::AssertSqlSafe(event.replace("{changes}", "$2"))).bind(id).bind(changes);
+                let event = sqlx::query(sqlx::AssertSqlSafe(event)).bind(id).bind(changes);
                 event.execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(id)

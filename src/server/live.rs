@@ -159,7 +159,7 @@ pub async fn undo(
     let transaction = access.write().await?;
     for event in events {
         let text = |value: Option<&Json>| value.and_then(Json::as_str).unwrap_or_default().to_owned();
-        let changes = event.changes.as_object().into_iter().flatten();
+        let changes = event.changes.0.as_object().into_iter().flatten();
         let wishes = changes.map(|(name, both)| (name.clone(), (text(both.get(1)), text(both.get(0))))).collect();
         change_in(state, &transaction, access, &wishes).await?;
     }

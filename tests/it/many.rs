@@ -169,6 +169,28 @@ both! {
         assert_eq!(met, 10_060);
     }
 
+    async fn a_search_that_found_many_is_not_counted_again_and_tells_the_truth_of_few(app) {
+        fill(app, 10_060).await;
+        let database = &app.state.database;
+        let ask = async || {
+            let (answer, statements) =
+                database.noting(app.get(As::Viewer, "/api/products/?search=thing")).await;
+            let counts = statements.iter().filter(|statement| statement.sql.contains("COUNT(")).count();
+            (answer.expect(200).json(), counts)
+        };
+        let first = ask().await;
+        assert_eq!((&first.0["count"], first.1), (&json!(10_000), 1));
+        let again = ask().await;
+        assert_eq!((&again.0, again.1), (&first.0, 0));
+        // Past the app, as fast as nobody at a page is.
+        app.execute("DELETE FROM products WHERE sku_key NOT IN ('thing-1', 'thing-2')").await;
+        let (few, _) = ask().await;
+        assert_eq!((&few["count"], &few["count_is_exact"]), (&json!(2), &Value::Null), "its end is on the page");
+        assert_eq!(few["results"].as_array().unwrap().len(), 2);
+        app.execute("DELETE FROM products").await;
+        assert_eq!(ask().await.0["count"], 0);
+    }
+
     async fn the_numbers_of_whole_tables_stay_true(app) {
         let customer = app.customer("Bob").await;
         app.product("A", "12.34").await;

@@ -19,7 +19,7 @@ use crate::history::Beside;
 use crate::server::reader::Reader;
 
 /// One page of the list of `R`: one statement reads the rows and tells their number where that is kept, else one counts and sums
-/// and one reads; up to three more where it is narrowed to many.
+/// and one reads; up to four more where it is narrowed to many.
 ///
 /// # Errors
 /// `NotFound` for a page after the last; `Forbidden` for a filter on records the caller may not see.
@@ -44,9 +44,11 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     results.truncate(usize::try_from(size).unwrap_or(usize::MAX));
     R::complete_rows(access.reader(), query, &mut results).await?;
     let reached = offset + read;
-    let (count, exact) = match tally.exact {
-        true => (tally.count, true),
-        false => (Ord::max(tally.count, reached), read <= size && reached > tally.count),
+    let (count, exact) = match (tally.exact, read <= size) {
+        (true, _) => (tally.count, true),
+        // Its end was read.
+        (false, true) => (reached, true),
+        (false, false) => (Ord::max(tally.count, reached), false),
     };
     Ok(Page { count, exact, results, tabs: tally.tabs, sum: tally.sum })
 }
@@ -190,7 +192,7 @@ pub async fn walk_of<R: Resource>(
     query: &ListQuery,
 ) -> Result<(Vec<R::Record>, Option<i64>)> {
     may_filter::<R>(access, query)?;
-    let few = query.is_narrowed() && is_few::<R>(access.reader(), query, GATHERED).await?;
+    let few = query.is_narrowed() && is_few::<R, _>(access, query, GATHERED).await?;
     let id = column::<R>("id")?;
     let descending = query.order(&R::LISTING).first().is_some_and(|order| order.descending);
     let after = match query.walk {
@@ -281,7 +283,7 @@ pub async fn matches<R: Resource>(
     let mut found: Vec<_> = found.into_iter().map(R::read).collect();
     if left > 0 {
         let query = ListQuery::parse(&R::LISTING, &format!("ordering=name&search={}", encoded(text.trim())))?;
-        let few = is_few::<R>(reader, &query, HITS).await?;
+        let few = is_few::<R, _>(access, &query, HITS).await?;
         let part = Part { few, also: Some(active.and(begins.not())), limit: left, ..Part::default() };
         found.extend(rows_of::<R>(reader, &query, part).await?);
     }

@@ -157,7 +157,7 @@ pub async fn undo<R: Resource>(
             let access = access.also::<Change<R>>()?;
             let change = |stored: &R::Record| {
                 let mut past = unborn(event, stored.values());
-                apply(&mut past.values, &event.changes, Side::Before);
+                apply(&mut past.values, &event.changes.0, Side::Before);
                 R::Input::given(&given::<R>(&past))
             };
             let record = R::change_in(transaction, &access, id, expected, change).await?;
@@ -248,7 +248,7 @@ pub async fn restore<R: Resource>(
     };
     let is_new = !now.is_there || record.version() > now.version;
     let latest = history::all(&transaction, R::NAME, id).await?.pop().filter(|_| is_new);
-    let changes = match latest.map(|event| event.changes) {
+    let changes = match latest.map(|event| event.changes.0) {
         Some(Json::Object(changes)) => changes,
         _ => Map::new(),
     };

@@ -3,8 +3,9 @@
 //! A step of the schema keeps the numbers of a whole table, by the value of its tabs, in `tallies` (see
 //! [`Resource::TALLIED`]); triggers add what every statement changes. What is narrowed is counted up to [`few`] rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, FunctionCall, Query, SelectStatement};
@@ -37,43 +38,48 @@ struct Group {
     sum: i128,
 }
 
-/// What there is to say about all rows of a list. One statement; two where a tab of a list of many rows is open that is
-/// narrowed by something else too.
+/// What there is to say about all rows of a list. At most one statement; two where a tab of a list of many rows is open that is
+/// narrowed by something else too. A list that was found to be of many rows is not counted again for some moments.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn tally<R: Resource, P>(access: &Access<P>, query: &ListQuery) -> Result<Tally> {
-    let reader = access.reader();
+    let (reader, lately) = (access.reader(), access.database().lately());
     let tabs = R::LISTING.tabs;
     let is_kept = is_kept::<R>(query);
     let most = few::<R, _>(access);
-    let groups = match is_kept {
-        true => kept::<R>(reader).await?,
-        false => counted::<R>(reader, query, tabs, most).await?,
-    };
-    let all = groups.iter().map(|group| group.rows).sum::<u64>();
-    if is_kept {
-        access.database().sizes().note(R::NAME, all);
-    }
     let open = tabs.and_then(|tabs| query.filters.get(tabs));
-    if is_kept || query.exact || all <= most {
-        let shown = || groups.iter().filter(|group| open.is_none_or(|open| *open == group.tab));
-        let count = shown().map(|group| group.rows).sum();
-        let sum = R::LISTING.summed.map(|_| written(shown().map(|group| group.sum).sum()));
-        let tabs = tabs.map_or_else(BTreeMap::new, |_| {
-            let each = groups.iter().map(|group| (group.tab.clone(), group.rows));
-            each.chain([(String::new(), all)]).collect()
-        });
-        return Ok(Tally { count, exact: true, tabs, sum });
+    if is_kept || query.exact || !lately.found_many::<R>(query, tabs, most) {
+        let groups = match is_kept {
+            true => kept::<R>(reader).await?,
+            false => counted::<R>(reader, query, tabs, most).await?,
+        };
+        let all = groups.iter().map(|group| group.rows).sum::<u64>();
+        if is_kept {
+            access.database().sizes().note(R::NAME, all);
+        }
+        if is_kept || query.exact || all <= most {
+            let shown = || groups.iter().filter(|group| open.is_none_or(|open| *open == group.tab));
+            let count = shown().map(|group| group.rows).sum();
+            let sum = R::LISTING.summed.map(|_| written(shown().map(|group| group.sum).sum()));
+            let tabs = tabs.map_or_else(BTreeMap::new, |_| {
+                let each = groups.iter().map(|group| (group.tab.clone(), group.rows));
+                each.chain([(String::new(), all)]).collect()
+            });
+            return Ok(Tally { count, exact: true, tabs, sum });
+        }
+        lately.note::<R>(query, tabs, most);
     }
-    let groups = match open {
-        Some(_) => counted::<R>(reader, query, None, most).await?,
-        None => groups,
-    };
-    let count = groups.iter().map(|group| group.rows).sum::<u64>();
-    let exact = count <= most;
-    let sum = R::LISTING.summed.filter(|_| exact).map(|_| written(groups.iter().map(|group| group.sum).sum()));
-    Ok(Tally { count: Ord::min(count, most), exact, tabs: BTreeMap::new(), sum })
+    if open.is_some() && !lately.found_many::<R>(query, None, most) {
+        let groups = counted::<R>(reader, query, None, most).await?;
+        let count = groups.iter().map(|group| group.rows).sum::<u64>();
+        if count <= most {
+            let sum = R::LISTING.summed.map(|_| written(groups.iter().map(|group| group.sum).sum()));
+            return Ok(Tally { count, exact: true, tabs: BTreeMap::new(), sum });
+        }
+        lately.note::<R>(query, None, most);
+    }
+    Ok(Tally { count: most, exact: false, tabs: BTreeMap::new(), sum: None })
 }
 
 /// Whether the number of a list's rows is kept: that of all, and that of a tab.
@@ -97,14 +103,22 @@ pub fn told_along<R: Resource>(query: &ListQuery) -> Option<SelectStatement> {
     Some(select)
 }
 
-/// Whether no more than `most` rows are left of a narrowed list. One statement.
+/// Whether no more than `most` rows are left of a narrowed list. At most one statement.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn is_few<R: Resource>(reader: &Reader, query: &ListQuery, most: u64) -> Result<bool> {
+pub async fn is_few<R: Resource, P>(access: &Access<P>, query: &ListQuery, most: u64) -> Result<bool> {
+    let lately = access.database().lately();
+    if lately.found_many::<R>(query, None, most) {
+        return Ok(false);
+    }
     let query = ListQuery { exact: false, ..query.clone() };
-    let groups = counted::<R>(reader, &query, None, most).await?;
-    Ok(groups.iter().map(|group| group.rows).sum::<u64>() <= most)
+    let groups = counted::<R>(access.reader(), &query, None, most).await?;
+    let is_few = groups.iter().map(|group| group.rows).sum::<u64>() <= most;
+    if !is_few {
+        lately.note::<R>(&query, None, most);
+    }
+    Ok(is_few)
 }
 
 /// The numbers that are kept of the whole table.
@@ -206,6 +220,44 @@ impl Sizes {
             Some(known) => *known = rows,
             None => drop(sizes.insert(resource.into(), rows)),
         }
+    }
+}
+
+/// Narrowed lists that were found to have more rows than anybody counts, so that nobody counts up to there again with every page
+/// and every letter typed. How many rows are few is always counted.
+#[derive(Debug, Default)]
+pub struct Lately(Mutex<HashMap<String, Instant>>);
+
+/// How long such a list is taken to have many rows still.
+const STILL: Duration = Duration::from_secs(30);
+
+/// How many such lists are remembered.
+const REMEMBERED: usize = 500;
+
+impl Lately {
+    /// Whether a list, but for the filter called `without`, was found to have more than `most` rows.
+    fn found_many<R: Resource>(&self, query: &ListQuery, without: Option<&str>, most: u64) -> bool {
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.get(&Self::list::<R>(query, without, most)).is_some_and(|found| found.elapsed() < STILL)
+    }
+
+    fn note<R: Resource>(&self, query: &ListQuery, without: Option<&str>, most: u64) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lists.len() >= REMEMBERED {
+            lists.retain(|_, found| found.elapsed() < STILL);
+        }
+        if lists.len() < REMEMBERED {
+            lists.insert(Self::list::<R>(query, without, most), Instant::now());
+        }
+    }
+
+    fn list<R: Resource>(query: &ListQuery, without: Option<&str>, most: u64) -> String {
+        let mut narrowed =
+            ListQuery { search: query.search.clone(), filters: query.filters.clone(), ..ListQuery::default() };
+        if let Some(without) = without {
+            narrowed.filters.remove(without);
+        }
+        format!("{} {most} {}", R::NAME, narrowed.query_string())
     }
 }
 
