@@ -24,6 +24,20 @@ test("after hydration no click reloads the page", async ({ page, js }) => {
   expect(await page.evaluate(() => (window as any).stays)).toBe(true);
 });
 
+test("links within a page lead the keyboard along", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/customers/new");
+  await alive(page, js);
+  await page.locator("body").press("Tab");
+  await expect(page.getByRole("link", { name: "Skip to the content" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#content")).toBeFocused();
+  await page.getByRole("button", { name: "Create customer" }).click();
+  await page.locator("#error-summary").getByRole("link", { name: "Name" }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("Somebody");
+  await expect(page.getByLabel("Name *")).toHaveValue("Somebody");
+});
+
 test("everything goes by keyboard alone", async ({ page }) => {
   const name = unique("Keyboard");
   const keys = page.keyboard;

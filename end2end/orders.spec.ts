@@ -59,6 +59,7 @@ test("an order goes its whole way without JavaScript, on spare rows", async ({ p
   await fill(1, "nothing-like-it", "-1");
   await page.getByRole("button", { name: "Save draft" }).click();
   await expect(rows.nth(1)).toContainText("not negative");
+  await expect(page.locator("#error-summary").getByRole("link", { name: "Line 2, Quantity" })).toBeVisible();
   await expect(rows.nth(0).getByLabel("SKU")).toHaveValue("bev-001");
   await fill(1, "nothing-like-it", "1");
   await page.getByRole("button", { name: "Save draft" }).click();
@@ -273,6 +274,70 @@ test("a long order that is opened from the list has all its lines, and is saved 
   await expect(page.getByText("changed this")).toBeVisible();
   await expect(rows).toHaveCount(155);
   await expect(rows.nth(149).getByLabel("Quantity")).toHaveValue("11");
+  await expect(rows.nth(149).getByLabel("Quantity")).toBeFocused();
+});
+
+test("saving an order leaves whoever types where they are", async ({ page, js }) => {
+  test.skip(!js, "without JavaScript every answer is a page of its own");
+  await signIn(page, js, "mira", "/orders/new");
+  await alive(page, js);
+  const keys = page.keyboard;
+  const rows = page.locator(".grid tbody tr");
+  await page.locator("#f-customer").fill("Alder & Sons Hardware");
+  await page.locator("#f-customer").press("Tab");
+  await rows.nth(0).getByLabel("SKU").focus();
+  await keys.type("bev-001");
+  await keys.press("Enter");
+  await keys.type("4");
+  await keys.press("Enter");
+  // A line that is left blank goes when the order is saved.
+  await keys.press("ArrowDown");
+  await keys.type("oil-001");
+  await keys.press("Enter");
+  await keys.type("1");
+  await keys.press("ControlOrMeta+s");
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await expect(rows.nth(1).getByLabel("SKU")).toHaveValue("OIL-001");
+  await expect(rows.nth(1).getByLabel("Quantity")).toBeFocused();
+  await keys.press("Enter");
+  await keys.type("dai-003");
+  await keys.press("Enter");
+  await keys.type("2");
+  await keys.press("ControlOrMeta+s");
+  await expect(page.getByText("changed this")).toBeVisible();
+  await expect(rows.nth(2).getByLabel("Quantity")).toBeFocused();
+  await expect(rows.nth(2).getByLabel("SKU")).toHaveValue("DAI-003");
+  // What is folded away opens for whoever is in it.
+  await page.getByText("Freight and notes").click();
+  await page.getByLabel("Notes").fill("Ring twice");
+  await keys.press("ControlOrMeta+s");
+  await expect(page.getByText("changed this")).toHaveCount(2);
+  await expect(page.getByLabel("Notes")).toBeFocused();
+  await expect(page.getByLabel("Notes")).toHaveValue("Ring twice");
+});
+
+test("what is wrong with lines is listed, each with the way to its cell", async ({ page, js }) => {
+  test.skip(!js, "the story without JavaScript tells of it above");
+  await signIn(page, js, "mira", "/orders/new");
+  await alive(page, js);
+  const rows = page.locator(".grid tbody tr");
+  await page.locator("#f-customer").fill("Alder & Sons Hardware");
+  for (const [row, sku] of ["bev-001", "bev-003", "nothing-like-it"].entries()) {
+    await rows.nth(row).getByLabel("SKU").fill(sku);
+    await rows.nth(row).getByLabel("Quantity").fill(row === 1 ? "-1" : "1");
+  }
+  await page.getByRole("button", { name: "Save draft" }).click();
+  const summary = page.locator("#error-summary");
+  await expect(summary).toBeFocused();
+  await expect(summary).not.toContainText("items[");
+  await summary.getByRole("link", { name: "Line 2, Quantity" }).click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type("3");
+  await expect(rows.nth(1).getByLabel("Quantity")).toHaveValue("3");
+  await expect(summary.getByRole("link", { name: "Line 2, Quantity" })).toHaveCount(0);
+  await page.getByRole("button", { name: "Save draft" }).click();
+  await expect(summary.getByRole("link", { name: "Line 3, SKU" })).toBeVisible();
+  await expect(summary).toContainText("There is no such product.");
 });
 
 test("what is offered for a line hangs over the lines below", async ({ page, js }) => {

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use leptos::ev::SubmitEvent;
+use leptos::ev::{MouseEvent, SubmitEvent};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
+use leptos::web_sys::{Element, FormData, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, js_sys};
 
 use super::context::FailedForm;
 use super::notice::Told;
@@ -207,11 +207,42 @@ fn FormBody(
     }
 }
 
+/// Something wrong beside the fields of a form: a row of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nested {
+    /// Where it is, as people read it.
+    pub label: String,
+    /// The id of its control.
+    pub control: String,
+    pub message: String,
+}
+
+/// Follows a link to a control of the page to where it can be typed into; the router would only show it.
+pub(crate) fn followed(event: MouseEvent) {
+    let link = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let link = link.and_then(|link| link.closest("a").ok().flatten()?.get_attribute("href"));
+    if let Some(id) = link.as_deref().and_then(|href| href.strip_prefix('#')) {
+        event.prevent_default();
+        go_to(id);
+    }
+}
+
 /// What is wrong, with a link to each field.
 #[component]
-pub fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl IntoView {
+pub fn Summary(
+    fields: &'static [Field],
+    found: RwSignal<Option<Error>>,
+    /// What is wrong in the rows of a table, by the name errors give it, such as `items`.
+    #[prop(optional)]
+    nested: Option<(&'static str, Memo<Vec<Nested>>)>,
+) -> impl IntoView {
     move || {
         let error = found.get().filter(|error| error.code != Code::Stale)?;
+        let rows = nested.map_or_else(Vec::new, |(_, rows)| rows.get());
+        let in_rows = |name: &str| {
+            let rest = nested.filter(|_| !rows.is_empty()).and_then(|(table, _)| name.strip_prefix(table));
+            rest.is_some_and(|rest| rest.starts_with('['))
+        };
         let links = fields
             .iter()
             .filter_map(|field| {
@@ -228,16 +259,28 @@ pub fn Summary(fields: &'static [Field], found: RwSignal<Option<Error>>) -> impl
         let others = error
             .errors
             .iter()
-            .filter(|(name, _)| !fields.iter().any(|field| field.name == *name))
+            .filter(|(name, _)| !in_rows(name) && !fields.iter().any(|field| field.name == *name))
             .map(|(name, messages)| view! { <li>{format!("{name}: {}", messages.join(" "))}</li> })
             .collect_view();
+        let rows = rows
+            .into_iter()
+            .map(|Nested { label, control, message }| {
+                view! {
+                    <li>
+                        <a href=format!("#{control}")>{label}</a>
+                        ": "
+                        {message}
+                    </li>
+                }
+            })
+            .collect_view();
         Some(view! {
-            <div class="notice bad" role="alert" id="error-summary" tabindex="-1">
+            <div class="notice bad" role="alert" id="error-summary" tabindex="-1" on:click=followed>
                 <p>
                     <b>{error.detail.clone()}</b>
                     " Nothing was saved; what you typed is still here."
                 </p>
-                <ul>{links} {others}</ul>
+                <ul>{links} {others} {rows}</ul>
             </div>
         })
     }
@@ -285,7 +328,9 @@ pub fn Conflict(
                 Some(view! {
                     <tr>
                         <th scope="row">
-                            <a href=format!("#f-{}", field.name)>{field.label}</a>
+                            <a href=format!("#f-{}", field.name) on:click=followed>
+                                {field.label}
+                            </a>
                         </th>
                         <td>
                             <bdi>{said(field, &my)}</bdi>
@@ -479,6 +524,16 @@ pub(crate) fn focus(id: impl Into<String>) {
 pub(crate) fn focused(id: &str) -> bool {
     let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
     element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// Moves the focus to a control, and opens what it is folded into.
+pub(crate) fn go_to(id: &str) {
+    let folded = document().get_element_by_id(id).and_then(|control| control.closest("details").ok().flatten());
+    if let Some(folded) = folded {
+        // If it stays closed the control takes no focus.
+        let _ = folded.set_attribute("open", "");
+    }
+    focused(id);
 }
 
 /// Moves the focus to an element that is being drawn anew.

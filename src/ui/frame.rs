@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use super::context::Theme;
+use super::form::followed;
 use super::icon::{Icon, Shape};
 use super::keys::Keys;
 use super::notice::{Notice, Told};
@@ -46,7 +47,7 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
     let told = Told::new();
     provide_context(told);
     view! {
-        <a class="skip" href="#content">
+        <a class="skip" href="#content" on:click=followed>
             "Skip to the content"
         </a>
         <div class="shell">

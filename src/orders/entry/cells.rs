@@ -10,6 +10,9 @@ use crate::base::record::Row;
 /// The columns somebody types into, by the names of their values.
 pub(super) const COLUMNS: [&str; 4] = ["sku", "quantity", "unit_price", "discount_percent"];
 
+/// What people call them.
+pub(super) const LABELS: [&str; 4] = ["SKU", "Quantity", "Unit price", "Disc. %"];
+
 /// The product on a line, as far as the grid needs to know it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Known {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 
 use super::super::pricing::{self, Line as Priced, Totals};
-use super::cells::{COLUMNS, Cells, plain_number};
-use super::table::cell_focus;
+use super::cells::{COLUMNS, Cells, LABELS, plain_number};
+use super::table::{cell_focus, cell_id, cell_of_id};
 use super::typeahead::Hits;
 use crate::base::Error;
 use crate::base::form::Typed;
 use crate::ui::context::FailedForm;
+use crate::ui::form::Nested;
 
 /// Empty rows below the last line: what somebody without JavaScript can fill before saving.
 const SPARE: usize = 5;
@@ -30,6 +31,8 @@ pub(super) struct Grid {
     /// The row somebody types a product into.
     pub(super) open: RwSignal<Option<u32>>,
     pub(super) hits: RwSignal<Hits>,
+    /// Whether what is typed now would be gone, as the order is being saved.
+    pub(super) waits: StoredValue<Option<Callback<(), bool>>>,
     /// Grows with every search, so that a late answer is not taken for the latest.
     pub(super) search: StoredValue<u32>,
 }
@@ -41,6 +44,7 @@ impl Grid {
             next_key: StoredValue::new(0),
             open: RwSignal::new(None),
             hits: RwSignal::new(Hits::default()),
+            waits: StoredValue::new(None),
             search: StoredValue::new(0),
         };
         let spare = std::iter::repeat_with(Cells::default).take(SPARE);
@@ -57,6 +61,21 @@ impl Grid {
 
     pub(super) fn find(self, key: u32) -> Option<(usize, Line)> {
         self.lines.with_untracked(|lines| lines.iter().copied().enumerate().find(|(_, line)| line.key == key))
+    }
+
+    /// Whether the lines may not change just now.
+    pub(super) fn is_waiting(self) -> bool {
+        self.waits.with_value(|waits| waits.is_some_and(|waits| waits.run(())))
+    }
+
+    /// The id of a control when the order is drawn anew after it was saved: blank lines are gone then. Absent for what is no
+    /// field of the order.
+    pub(super) fn drawn_anew(self, id: &str) -> Option<String> {
+        let Some((key, column)) = cell_of_id(id) else { return id.starts_with("f-").then(|| id.to_owned()) };
+        let (index, _) = self.find(key)?;
+        let is_kept = |line: &&Line| line.cells.with_untracked(|cells| !cells.is_blank());
+        let row = self.lines.with_untracked(|lines| lines.iter().take(index).filter(is_kept).count());
+        Some(cell_id(u32::try_from(row).ok()?, column))
     }
 
     /// What is typed, as the form of the server function names it. Rows keep their place, so errors find them again.
@@ -88,6 +107,28 @@ impl Grid {
                 }
             }
         });
+    }
+
+    /// What the server said of the lines, in their order, each at the cell it is about.
+    pub(super) fn wrong(self) -> Vec<Nested> {
+        self.lines.with(|lines| {
+            let wrong = lines.iter().enumerate().flat_map(|(row, line)| {
+                line.cells.with(|cells| {
+                    let at = |name: &str| COLUMNS.iter().position(|column| *column == name);
+                    let place = |name: &str| {
+                        let column = at(name).and_then(|column| LABELS.get(column));
+                        column.map_or_else(String::new, |label| format!(", {label}"))
+                    };
+                    let nested = cells.errors.iter().map(|(name, message)| Nested {
+                        label: format!("Line {}{}", row + 1, place(name)),
+                        control: cell_id(line.key, at(name).unwrap_or_default()),
+                        message: message.clone(),
+                    });
+                    nested.collect::<Vec<_>>()
+                })
+            });
+            wrong.collect()
+        })
     }
 
     /// Changes the text of a cell.

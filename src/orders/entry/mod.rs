@@ -1,9 +1,10 @@
 //! The order entry: customer, lines in a grid, totals that follow every keystroke. One form, which works without JavaScript
 //! with spare rows.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::ev::{InputEvent, KeyboardEvent, SubmitEvent};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{HtmlFormElement, HtmlInputElement};
@@ -16,7 +17,7 @@ use crate::base::form::{Field, Input, Typed, shown};
 use crate::history::Detail;
 use crate::ui::chunk::is_alive;
 use crate::ui::context::FailedForm;
-use crate::ui::form::{Conflict, FieldRow, Sender, Sending, Sent, Summary, focus_drawn, sent_by};
+use crate::ui::form::{Conflict, FieldRow, Sender, Sending, Sent, Summary, focus_drawn, go_to, sent_by};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::Heading;
 use crate::ui::timeline::Timeline;
@@ -80,8 +81,24 @@ pub fn Entry(
     let typed = RwSignal::new(first.clone());
     let then = StoredValue::new(String::new());
     let (id, version) = order.as_ref().map_or((OrderId(0), 0), |order| (order.id, order.version));
-    let sending = Sending::of(action, sender(id, order.is_some(), then));
+    let saved = StoredValue::new(false);
+    let sending = Sending::of(action, sender(id, order.is_some(), then, Place { grid, saved }));
+    let waits = move || sending.pending.get_untracked() || saved.get_value();
+    grid.waits.set_value(Some(Callback::new(move |()| waits())));
+    let unmoved = move |event: InputEvent| {
+        if waits() {
+            event.prevent_default();
+        }
+    };
+    let resumed = resumed();
+    let first_rows = resumed.as_deref().and_then(cell_of_id).map_or(0, |(key, _)| key as usize);
+    Effect::new(move || {
+        if let Some(id) = resumed.clone() {
+            request_animation_frame(move || go_to(&id));
+        }
+    });
     Effect::new(move || sending.found.with(|error| grid.explain(error.as_ref())));
+    let wrong = Memo::new(move |_| if sending.found.with(Option::is_some) { grid.wrong() } else { Vec::new() });
     let customer = Customer::new(&first);
     let early = StoredValue::new(typed_early());
     Effect::new(move || {
@@ -194,8 +211,8 @@ pub fn Entry(
     });
     view! {
         <Heading title crumb=PAGES.crumb() beside badge actions />
-        <form id="order-form" class="form entry" action=action method="post" novalidate=true on:submit=submit on:keydown=shortcuts>
-            <Summary fields=OrderInput::FIELDS found=sending.found />
+        <form id="order-form" class="form entry" action=action method="post" novalidate=true on:submit=submit on:keydown=shortcuts on:beforeinput=unmoved>
+            <Summary fields=OrderInput::FIELDS found=sending.found nested=("items", wrong) />
             <Conflict fields=HEADER typed found=sending.found>
                 <LinesThen grid found=sending.found />
             </Conflict>
@@ -221,7 +238,7 @@ pub fn Entry(
                             <kbd>"Enter"</kbd>" next · "<kbd>"Alt ↑↓"</kbd>" move · "<kbd>"Ctrl D"</kbd>" copy · "
                             <kbd>"Ctrl ⌫"</kbd>" remove · paste rows from a spreadsheet"
                         </span></h2>
-                        <GridTable grid currency=currency.clone() />
+                        <GridTable grid currency=currency.clone() first_rows />
                         <LiveTotals grid currency />
                     </section>
                     {blocked}
@@ -276,22 +293,60 @@ fn fields(fields: &'static [Field], first: &Typed, found: RwSignal<Option<Error>
         .collect_view()
 }
 
-fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>) -> Sender {
+/// Where somebody is in an order that is being saved.
+#[derive(Clone, Copy)]
+struct Place {
+    grid: Grid,
+    /// Set once it is saved: from then on until it is drawn anew, nothing may be typed that would be gone.
+    saved: StoredValue<bool>,
+}
+
+thread_local! {
+    /// The control to go on at when the order that was saved is drawn.
+    static RESUMED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+impl Place {
+    fn control(self) -> Option<String> {
+        document().active_element().and_then(|control| self.grid.drawn_anew(&control.id()))
+    }
+
+    /// Keeps it, as the order is about to be drawn anew.
+    fn keep(self, control: Option<String>) {
+        RESUMED.replace(control);
+        self.saved.try_set_value(true);
+    }
+}
+
+/// The control to go on at, where an order was saved just now.
+fn resumed() -> Option<String> {
+    RESUMED.with(|resumed| resumed.take()).filter(|_| is_alive())
+}
+
+fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>, place: Place) -> Sender {
     let reload = use_context::<Reload>();
     Arc::new(move |sent: Sent| {
         let then = Some(then.try_get_value().unwrap_or_default()).filter(|then| !then.is_empty());
         let version = sent.version();
         let once = sent.hidden("once");
         Box::pin(async move {
-            if is_stored {
-                update_order(id, version, then, sent.typed).await?;
-                if let Some(reload) = reload {
-                    reload.now();
-                }
+            let places = then.is_some();
+            let control = place.control();
+            let answer = match is_stored {
+                true => update_order(id, version, then, sent.typed).await,
+                false => create_order(once, then, sent.typed).await,
+            };
+            answer?;
+            if places {
                 focus_drawn("content");
-                return Ok(());
+            } else {
+                // A new order may already be on its way to its own page.
+                place.keep(if is_stored { place.control() } else { control });
             }
-            create_order(once, then, sent.typed).await.map(drop)
+            if let Some(reload) = reload {
+                reload.now();
+            }
+            Ok(())
         })
     })
 }

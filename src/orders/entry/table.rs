@@ -6,6 +6,7 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlInputElement};
 
 use super::super::pages::amount;
+use super::cells::LABELS;
 use super::grid::Grid;
 use super::row::GridRow;
 use crate::ui::chunk::is_alive;
@@ -38,10 +39,15 @@ const AT_ONCE: usize = 60;
 
 /// The grid, with one listener of each kind for all its cells.
 #[component]
-pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
+pub(super) fn GridTable(
+    grid: Grid,
+    currency: String,
+    /// How many rows are drawn at once at least.
+    first_rows: usize,
+) -> impl IntoView {
     let hydrated = RwSignal::new(false);
     Effect::new(move || hydrated.set(true));
-    let drawn = RwSignal::new(if is_alive() { AT_ONCE } else { usize::MAX });
+    let drawn = RwSignal::new(if is_alive() { first_rows + AT_ONCE } else { usize::MAX });
     Effect::new(move || {
         let count = drawn.get();
         if count < usize::MAX {
@@ -72,6 +78,9 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
     };
     let pasted = move |event: ClipboardEvent| {
         let Some((key, column, _)) = cell_of(&event) else { return };
+        if grid.is_waiting() {
+            return event.prevent_default();
+        }
         let text = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok()).unwrap_or_default();
         if text.contains('\t') || text.trim().contains('\n') {
             event.prevent_default();
@@ -83,6 +92,9 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
         let Some(hit) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         let Some(hit) = hit.closest("[data-hit]").ok().flatten() else { return };
         event.prevent_default();
+        if grid.is_waiting() {
+            return;
+        }
         let index = hit.get_attribute("data-hit").and_then(|index| index.parse().ok()).unwrap_or_default();
         grid.hits.update(|hits| hits.chosen = index);
         if let Some(key) = grid.open.get_untracked() {
@@ -95,6 +107,9 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
         let Some(button) = button.closest("[data-act]").ok().flatten() else { return };
         let Some(row) = button.closest("tr").ok().flatten() else { return };
         let Some(key) = row.get_attribute("data-key").and_then(|key| key.parse().ok()) else { return };
+        if grid.is_waiting() {
+            return;
+        }
         match button.get_attribute("data-act").as_deref() {
             Some("up") => grid.shift(key, -1),
             Some("down") => grid.shift(key, 1),
@@ -103,6 +118,7 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
             _ => grid.remove(key),
         }
     };
+    let [sku, quantity, price, discount] = LABELS;
     view! {
         <div class="grid-scroll">
             <table class="grid">
@@ -110,11 +126,11 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
                 <thead>
                     <tr>
                         <th scope="col" class="num at">"#"</th>
-                        <th scope="col" class="sku">"SKU"</th>
+                        <th scope="col" class="sku">{sku}</th>
                         <th scope="col">"Product"</th>
-                        <th scope="col" class="num q">"Quantity"</th>
-                        <th scope="col" class="num p">"Unit price"</th>
-                        <th scope="col" class="num d">"Disc. %"</th>
+                        <th scope="col" class="num q">{quantity}</th>
+                        <th scope="col" class="num p">{price}</th>
+                        <th scope="col" class="num d">{discount}</th>
                         <th scope="col" class="num n">{format!("Net{currency}")}</th>
                         <th scope="col" class="tools">
                             <span class="hidden">"Line"</span>
@@ -155,6 +171,10 @@ pub(super) fn GridTable(grid: Grid, currency: String) -> impl IntoView {
 /// What keys do in a cell.
 fn pressed(grid: Grid, event: &KeyboardEvent) {
     let Some((key, column, input)) = cell_of(event) else { return };
+    let moves = event.key() != "Tab" && (event.key() != "Enter" || !(event.ctrl_key() || event.meta_key()));
+    if moves && grid.is_waiting() {
+        return;
+    }
     let open = grid.open.get_untracked() == Some(key);
     let control = event.ctrl_key() || event.meta_key();
     let caret = |at: fn(&HtmlInputElement) -> Option<u32>| at(&input).unwrap_or_default();
