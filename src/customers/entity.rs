@@ -66,6 +66,7 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "customer";
     const LISTING: Listing = LISTING;
     const SEARCH_INDEX: bool = true;
+    const SEARCH_ORDER: Option<&'static str> = Some("name");
     const SEARCHED: &'static [&'static str] = &["name", "code", "email", "phone", "billing_city"];
     const TALLIED: bool = true;
 

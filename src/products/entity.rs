@@ -50,6 +50,7 @@ impl Resource for Entity {
     const SINGULAR: &'static str = "product";
     const LISTING: Listing = LISTING;
     const SEARCH_INDEX: bool = true;
+    const SEARCH_ORDER: Option<&'static str> = Some("name");
     const SEARCHED: &'static [&'static str] = &["name", "sku", "category", "barcode"];
     const TALLIED: bool = true;
 

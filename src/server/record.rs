@@ -179,6 +179,9 @@ pub trait Resource:
     const COMMANDS: &'static [RecordCommand] = &[];
     /// Whether a step of the schema made an index of its search text: `<table>_search` on SQLite, by trigrams on PostgreSQL.
     const SEARCH_INDEX: bool = false;
+    /// The field by which an index orders the table that also holds what is searched: on PostgreSQL its beginning, in a column
+    /// `search_head`.
+    const SEARCH_ORDER: Option<&'static str> = None;
     /// Fields that the search text holds.
     const SEARCHED: &'static [&'static str] = &[];
     /// Whether a step of the schema keeps the numbers of the table in `tallies`.

@@ -169,6 +169,39 @@ both! {
         assert_eq!(met, 10_060);
     }
 
+    async fn what_begins_far_into_a_long_text_is_found_among_many(app) {
+        // Nothing of it repeats, so that no index can make it shorter.
+        let odd = |from: u32, letters: u32| -> String { (0..letters).filter_map(|at| char::from_u32(0x1F300 + from * 7 + at)).collect() };
+        let long = json!({
+            "code": odd(1, 40), "name": odd(3, 200), "billing_city": format!("{}zebra", odd(9, 90)), "notes": odd(5, 100),
+        });
+        app.json(As::Staff, "POST", "/api/customers/", long).await.expect(201);
+        app.json(As::Staff, "POST", "/api/customers/", json!({ "code": "Z", "name": "Zebra Thing" })).await.expect(201);
+        fill_customers(app, 1_500).await;
+        app.execute("UPDATE customers SET search_text = search_text || '  zebra' WHERE id % 5 < 4 AND code LIKE 'thing-%'").await;
+        tally::look(&app.state.database).await.unwrap();
+        for (query, descending) in [("search=zebra", false), ("search=ze&ordering=-name", true), ("search=ebra+thing", false)] {
+            let (mut met, mut page) = (Vec::new(), 1);
+            loop {
+                let answer = app.get(As::Viewer, &format!("/api/customers/?{query}&page={page}&page_size=100")).await.expect(200).json();
+                let names = answer["results"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned());
+                met.extend(names);
+                if answer["next"].is_null() {
+                    break;
+                }
+                page += 1;
+            }
+            let long = usize::from(!query.contains("thing"));
+            assert_eq!(met.len(), 1_200 + 1 + long, "{query}");
+            let mut sorted = met.clone();
+            sorted.sort_by_key(|name| fold::fold(name));
+            if descending {
+                sorted.reverse();
+            }
+            assert_eq!(met, sorted, "{query}");
+        }
+    }
+
     async fn a_search_that_found_many_is_not_counted_again_and_tells_the_truth_of_few(app) {
         fill(app, 10_060).await;
         let database = &app.state.database;

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use futures::stream::TryChunksError;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Order as Direction, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
+use sea_orm::{
+    Condition, ConnectionTrait, DbBackend, FromQueryResult, JoinType, Order as Direction, QueryOrder, QuerySelect,
+    QueryTrait,
+};
 
-use super::narrow::{Approach, few, is_led, may_filter, narrowing, sorting, unindexed};
+use super::narrow::{Approach, few, holds_text, is_led, may_filter, narrowing, needles, sorting, unindexed};
 use super::tally::{is_few, parts, tally, told_along, whole, written};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
@@ -16,6 +19,7 @@ use crate::base::error::Code;
 use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
 use crate::history::Beside;
+use crate::server::database::Database;
 use crate::server::reader::Reader;
 
 /// One page of the list of `R`: one statement reads the rows and tells their number where that is kept, else one counts and sums
@@ -36,7 +40,7 @@ pub async fn page_of<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
     let few = tally.exact && tally.count <= GATHERED;
     // One more than the page holds, to know of it where nobody counted so far.
     let part = Part { few, offset, limit: size + 1, ..Part::default() };
-    let mut results = rows_of::<R>(access.reader(), query, part).await?;
+    let mut results = rows_of::<R>(access.database(), query, part).await?;
     let read = u64::try_from(results.len()).unwrap_or_default();
     if query.page > 1 && read == 0 {
         return Err(beyond(query));
@@ -94,26 +98,40 @@ struct Part {
 /// How many rows are gathered before anybody looks for the first of them where the order begins.
 const GATHERED: u64 = 1_000;
 
-/// How many rows are looked through for the first that fit, before all that fit are gathered.
-const WINDOWS: [u64; 2] = [2_000, 20_000];
+/// How many rows are looked through for the first that fit, before all that fit are gathered; none for all of them.
+fn windows<R: Resource>(database: &Database, query: &ListQuery) -> &'static [Option<u64>] {
+    match database.reader().get_database_backend() {
+        // It looks no further than needed.
+        DbBackend::Postgres => &[Some(FURTHEST)],
+        _ if is_searched_along::<R>(query) && database.sizes().of(R::NAME) < LOOKED_THROUGH => &[None],
+        _ => &[Some(2_000), Some(FURTHEST)],
+    }
+}
+
+/// The most rows that are looked through.
+const FURTHEST: u64 = 20_000;
+
+/// Up to how many rows an index that holds what is searched is looked through as a whole: it takes 30 ms at worst.
+const LOOKED_THROUGH: u64 = 100_000;
 
 /// From how far in a list its rows are found by their ids first, which an index alone tells.
 const FAR: u64 = 1_000;
 
 /// Some rows of a list, in its order. Where an index leads to them they are read along it. Few are gathered; of many, the first
 /// are probably near the beginning of the order, and are looked for there before all are gathered.
-async fn rows_of<R: Resource>(reader: &Reader, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
-    let backend = reader.get_database_backend();
+async fn rows_of<R: Resource>(database: &Database, query: &ListQuery, part: Part) -> Result<Vec<R::Record>> {
+    let reader = database.reader();
     let led = is_led::<R>(query);
     if !led && !part.few {
-        for window in WINDOWS.into_iter().filter(|window| part.offset + part.limit < window / 2) {
+        let near = part.offset + part.limit;
+        for &window in windows::<R>(database, query).iter().filter(|window| near < window.unwrap_or(FURTHEST) / 2) {
             let rows = in_window::<R>(reader, query, &part, window).await?;
-            if u64::try_from(rows.len()).unwrap_or_default() == part.limit {
+            if window.is_none() || u64::try_from(rows.len()).unwrap_or_default() == part.limit {
                 return Ok(rows);
             }
         }
     }
-    let rows = along::<R>(backend, query, part, led)?;
+    let rows = along::<R>(reader.get_database_backend(), query, part, led)?;
     Ok(rows.all(reader).await?.into_iter().map(R::read).collect())
 }
 
@@ -133,12 +151,13 @@ fn along<R: Resource>(backend: DbBackend, query: &ListQuery, part: Part, led: bo
     Ok(rows.limit(part.limit))
 }
 
-/// What fits of the first `window` rows in the order of a list; perhaps nothing where the list has no more rows than that.
+/// What fits of the first `window` rows in the order of a list, or of all; perhaps nothing where the list has no more rows than
+/// that.
 async fn in_window<R: Resource>(
     reader: &Reader,
     query: &ListQuery,
     part: &Part,
-    window: u64,
+    window: Option<u64>,
 ) -> Result<Vec<R::Record>> {
     let backend = reader.get_database_backend();
     let all = ListQuery { search: String::new(), filters: BTreeMap::new(), ..query.clone() };
@@ -147,29 +166,72 @@ async fn in_window<R: Resource>(
         Ok(part.after.clone().into_iter().fold(rows, QueryFilter::filter))
     };
     let select = match row_order::<R>(query)?.filter(|_| query.filters.is_empty()) {
+        Some((keys, _)) if backend == DbBackend::Postgres && is_searched_along::<R>(query) => {
+            along_heads::<R>(query, part, window.unwrap_or(FURTHEST), &keys)?
+        }
         // Read along the index of the order, which holds what is searched, up to the last that is wanted.
         Some((keys, descending)) => {
             let id = column::<R>("id")?;
-            let edge =
-                from(&all, Approach::Natural)?.select_only().columns(keys.iter().copied()).offset(window).limit(1);
-            let edge = Expr::SubQuery(None, Box::new(edge.into_query().into()));
-            let keys = Expr::tuple(keys.into_iter().map(ColumnTrait::into_expr));
-            let within = if descending { keys.gt(edge) } else { keys.lt(edge) };
-            let fits =
-                part.also.clone().into_iter().fold(from(query, Approach::Window)?.filter(within), QueryFilter::filter);
+            let mut fits = from(query, Approach::Window)?;
+            if let Some(window) = window {
+                let edge =
+                    from(&all, Approach::Natural)?.select_only().columns(keys.iter().copied()).offset(window).limit(1);
+                let edge = Expr::SubQuery(None, Box::new(edge.into_query().into()));
+                let keys = Expr::tuple(keys.into_iter().map(ColumnTrait::into_expr));
+                fits = fits.filter(if descending { keys.gt(edge) } else { keys.lt(edge) });
+            }
+            let fits = part.also.clone().into_iter().fold(fits, QueryFilter::filter);
             let ids = fits.select_only().column(id).offset(part.offset).limit(part.limit);
             ordered::<R>(backend, &all, Approach::Natural)?.filter(id.in_subquery(ids.into_query())).into_query()
         }
         None => {
             let rows = ordered::<R>(backend, query, Approach::Window)?.offset(part.offset).limit(part.limit);
             let mut rows = part.also.clone().into_iter().fold(rows, QueryFilter::filter).into_query();
-            let window = from(&all, Approach::Natural)?.limit(window).into_query();
+            let window = from(&all, Approach::Natural)?.limit(window.unwrap_or(FURTHEST)).into_query();
             rows.from_clear().from_subquery(window, R::NAME);
             rows
         }
     };
     let rows = reader.query_all(&select).await?;
     rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
+}
+
+/// Whether the index of a list's order holds what is searched, or its beginning.
+fn is_searched_along<R: Resource>(query: &ListQuery) -> bool {
+    let order = query.order(&R::LISTING);
+    let leads = |name| order.first().is_some_and(|by| by.field == name);
+    query.filters.is_empty() && R::SEARCH_ORDER.is_some_and(leads)
+}
+
+/// How long the beginning of a search text is at most that stands in an index.
+const HEAD: i32 = 250;
+
+/// What fits of the first `window` rows, looked for in the index of the order alone; a row is read where its search text begins
+/// with what is searched in it, or is longer than its beginning.
+fn along_heads<R: Resource>(
+    query: &ListQuery,
+    part: &Part,
+    window: u64,
+    keys: &[R::Column],
+) -> Result<SelectStatement> {
+    let backend = DbBackend::Postgres;
+    let all = ListQuery { search: String::new(), filters: BTreeMap::new(), ..query.clone() };
+    let id = column::<R>("id")?;
+    let heads =
+        part.after.clone().into_iter().fold(ordered::<R>(backend, &all, Approach::Natural)?, QueryFilter::filter);
+    let heads = heads.select_only().column_as(id, "head_of").expr_as(Expr::col("search_head"), "head");
+    let named = keys.iter().enumerate().map(|(at, key)| (format!("key_{at}"), *key));
+    let heads = named.clone().fold(heads, |heads, (name, key)| heads.column_as(key, name)).limit(window).into_query();
+    let head = |name: &str| Expr::col(("heads", Alias::new(name)));
+    let begins = needles(query).iter().fold(Condition::all(), |all, needle| all.add(holds_text(head("head"), needle)));
+    let goes_on = Expr::from(Func::char_length(head("head"))).eq(HEAD);
+    let fits = narrowing::<R>(backend, query, None, Approach::Window)?.add(Condition::any().add(begins).add(goes_on));
+    let mut rows = part.also.clone().into_iter().fold(R::find().filter(fits), QueryFilter::filter).into_query();
+    rows.join_subquery(JoinType::InnerJoin, heads, "heads", id.into_expr().eq(head("head_of")));
+    for ((name, _), order) in named.zip(query.order(&R::LISTING)) {
+        rows.order_by_expr(head(&name), if order.descending { Direction::Desc } else { Direction::Asc });
+    }
+    Ok(rows.offset(part.offset).limit(part.limit).to_owned())
 }
 
 /// The columns of a list's order, and whether it descends, where a row comes before another if they do so as a whole.
@@ -200,7 +262,7 @@ pub async fn walk_of<R: Resource>(
         Some(Walk::Start) | None => None,
     };
     let part = Part { few, after, limit: u64::from(query.page_size) + 1, ..Part::default() };
-    let mut results = rows_of::<R>(access.reader(), query, part).await?;
+    let mut results = rows_of::<R>(access.database(), query, part).await?;
     let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
     let more = results.len() > size;
     results.truncate(size);
@@ -285,7 +347,7 @@ pub async fn matches<R: Resource>(
         let query = ListQuery::parse(&R::LISTING, &format!("ordering=name&search={}", encoded(text.trim())))?;
         let few = is_few::<R, _>(access, &query, HITS).await?;
         let part = Part { few, also: Some(active.and(begins.not())), limit: left, ..Part::default() };
-        found.extend(rows_of::<R>(reader, &query, part).await?);
+        found.extend(rows_of::<R>(access.database(), &query, part).await?);
     }
     Ok(found)
 }
@@ -304,7 +366,7 @@ const NEAR: u64 = 12;
 pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at: u64, id: i64) -> Result<Beside> {
     let first = at.saturating_sub(NEAR + 1);
     let part = Part { offset: first, limit: 2 * NEAR + 1, ..Part::default() };
-    let rows = rows_of::<R>(access.reader(), query, part).await?;
+    let rows = rows_of::<R>(access.database(), query, part).await?;
     let ids: Vec<i64> = rows.iter().map(Stored::id).collect();
     let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
     let (path, state) = (R::LISTING.path, query.query_string());

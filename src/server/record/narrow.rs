@@ -127,7 +127,7 @@ pub fn narrowing<R: Resource>(
     approach: Approach,
 ) -> Result<Condition> {
     let mut condition = Condition::all();
-    let mut needles: Vec<_> = query.terms().iter().map(|term| fold::needle(term)).collect();
+    let mut needles = needles(query);
     let filters: Vec<_> = query.filters.iter().filter(|(name, _)| without != Some(name.as_str())).collect();
     // One thing alone that narrows a list need not be looked up further than anybody asks.
     let alone = match approach {
@@ -145,6 +145,10 @@ pub fn narrowing<R: Resource>(
     let (by_index, by_text): (Vec<_>, Vec<_>) =
         needles.into_iter().filter(|needle| !needle.is_empty()).partition(|needle| indexed && is_indexed(needle));
     for needle in &by_text {
+        if approach == Approach::Window && backend == DbBackend::Postgres {
+            condition = condition.add(holds_text(column::<R>("search_text")?.into_expr(), needle));
+            continue;
+        }
         let pattern = LikeExpr::new(fold::like(needle)).escape('\\');
         condition = condition.add(column::<R>("search_text")?.into_expr().like(pattern));
     }
@@ -160,14 +164,23 @@ pub fn narrowing<R: Resource>(
 
 /// The ids of what a search alone leaves, up to one more than `most`, where the index of search texts tells them by itself.
 pub fn found_by_index<R: Resource>(backend: DbBackend, query: &ListQuery, most: u64) -> Option<SelectStatement> {
-    let needles: Vec<_> =
-        query.terms().iter().map(|term| fold::needle(term)).filter(|needle| !needle.is_empty()).collect();
+    let needles = needles(query);
     let tells = R::SEARCH_INDEX
         && backend == DbBackend::Sqlite
         && query.filters.is_empty()
         && !needles.is_empty()
         && needles.iter().all(|needle| is_indexed(needle));
     tells.then(|| matching::<R>(&needles, Some(most)))
+}
+
+/// Whether a text holds a needle, in the words that PostgreSQL compares fastest where no index is to be used.
+pub fn holds_text(text: Expr, needle: &str) -> Expr {
+    Expr::from(Func::cust("strpos").arg(text).arg(needle)).gt(0)
+}
+
+/// What search texts are looked through for.
+pub fn needles(query: &ListQuery) -> Vec<String> {
+    query.terms().iter().map(|term| fold::needle(term)).filter(|needle| !needle.is_empty()).collect()
 }
 
 /// Whether a needle has the three letters by which SQLite's index finds it.
