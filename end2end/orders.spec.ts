@@ -314,6 +314,11 @@ test("saving an order leaves whoever types where they are", async ({ page, js })
   await expect(page.getByText("changed this")).toHaveCount(2);
   await expect(page.getByLabel("Notes")).toBeFocused();
   await expect(page.getByLabel("Notes")).toHaveValue("Ring twice");
+  await page.getByLabel("Notes").fill("Ring thrice");
+  await page.getByRole("button", { name: "Save draft" }).focus();
+  await keys.press("Enter");
+  await expect(page.getByText("changed this")).toHaveCount(3);
+  await expect(page.getByRole("button", { name: "Save draft" })).toBeFocused();
 });
 
 test("what is wrong with lines is listed, each with the way to its cell", async ({ page, js }) => {
@@ -335,6 +340,7 @@ test("what is wrong with lines is listed, each with the way to its cell", async 
   await page.keyboard.type("3");
   await expect(rows.nth(1).getByLabel("Quantity")).toHaveValue("3");
   await expect(summary.getByRole("link", { name: "Line 2, Quantity" })).toHaveCount(0);
+  await expect(summary).not.toContainText("items[");
   await page.getByRole("button", { name: "Save draft" }).click();
   await expect(summary.getByRole("link", { name: "Line 3, SKU" })).toBeVisible();
   await expect(summary).toContainText("There is no such product.");

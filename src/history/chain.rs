@@ -10,6 +10,7 @@
 
 use chrono::DateTime;
 use futures::{StreamExt, stream};
+use sea_orm::sqlx::{self, ColumnIndex, Decode, Row, Type};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -194,27 +195,37 @@ async fn rows<const N: usize>(
     Ok(db.query_all_raw(Statement::from_sql_and_values(backend, sql, values.map(Value::from))).await?)
 }
 
-/// An event as it is kept, its texts unread.
-struct Stored {
+/// An event as it is kept, its texts unread and where they were read to.
+struct Stored<'a> {
     place: Option<i64>,
-    hash: Option<String>,
+    hash: Option<&'a str>,
     /// A JSON list of the values of [`SAID`].
-    said: String,
-    changes: String,
+    said: &'a str,
+    changes: &'a str,
 }
 
-impl Stored {
-    fn read(row: &QueryResult) -> Result<Self> {
-        Ok(Self {
-            place: row.try_get_by_index(0)?,
-            hash: row.try_get_by_index(1)?,
-            said: row.try_get_by_index(2)?,
-            changes: row.try_get_by_index(3)?,
-        })
+impl<'a> Stored<'a> {
+    fn read(row: &'a QueryResult) -> Result<Self> {
+        let read = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
+            (Some(row), _) => Self::of(row),
+            (None, Some(row)) => Self::of(row),
+            (None, None) => Err(sqlx::Error::RowNotFound),
+        };
+        read.map_err(|error| Error::internal(error.to_string()))
+    }
+
+    fn of<R: Row>(row: &'a R) -> sqlx::Result<Self>
+    where
+        usize: ColumnIndex<R>,
+        i64: Decode<'a, R::Database> + Type<R::Database>,
+        &'a str: Decode<'a, R::Database> + Type<R::Database>,
+    {
+        Ok(Self { place: row.try_get(0)?, hash: row.try_get(1)?, said: row.try_get(2)?, changes: row.try_get(3)? })
     }
 
     fn is_sealed_by(&self, hash: &Hash) -> bool {
-        self.hash.as_deref() == Some(&hex::encode(hash))
+        let mut text = [0; 64];
+        hex::encode_to_slice(hash, &mut text).is_ok() && self.hash.is_some_and(|hash| hash.as_bytes() == text)
     }
 
     /// Its hash where it stands letter for letter as it was sealed, which needs no reading. So it does unless PostgreSQL kept
@@ -224,8 +235,9 @@ impl Stored {
         let (at, more) = more.split_once('"')?;
         let moment = DateTime::parse_from_rfc3339(at).map(|at| at.timestamp_micros().to_string());
         let at = moment.as_deref().unwrap_or(at);
-        let text = format!("[{place},[\"{id}\",\"{at}\"{more},{}]", self.changes);
-        Some(hash(before, text.as_bytes())).filter(|hash| self.is_sealed_by(hash))
+        let start = format!("[{place},[\"{id}\",\"{at}\"");
+        let text = [start.as_bytes(), more.as_bytes(), b",", self.changes.as_bytes(), b"]"];
+        Some(hash(before, &text)).filter(|hash| self.is_sealed_by(hash))
     }
 }
 
@@ -240,9 +252,9 @@ struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn read(stored: &'a Stored) -> Result<Self> {
+    fn read(stored: &Stored<'a>) -> Result<Self> {
         let unreadable = || Error::internal("an event cannot be read; see `kontor history verify`");
-        let Ok(Json::Array(mut said)) = serde_json::from_str(&stored.said) else {
+        let Ok(Json::Array(mut said)) = serde_json::from_str(stored.said) else {
             return Err(unreadable());
         };
         let id = said.first().and_then(|id| id.as_str()?.parse().ok()).ok_or_else(unreadable)?;
@@ -251,7 +263,7 @@ impl<'a> Event<'a> {
         {
             *at = moment.timestamp_micros().to_string().into();
         }
-        let changes = serde_json::from_str(&stored.changes).unwrap_or_else(|_| stored.changes.as_str().into());
+        let changes = serde_json::from_str(stored.changes).unwrap_or_else(|_| stored.changes.into());
         Ok(Self { id, said, changes })
     }
 
@@ -267,7 +279,7 @@ impl<'a> Event<'a> {
     /// SHA-256 over the hash before it and a JSON list of everything the event says, which is the same on both databases.
     fn hash_after(&self, before: &Hash, place: i64) -> Result<Hash> {
         let text = serde_json::to_vec(&(place, &self.said, InOrder(&self.changes)));
-        Ok(hash(before, &text.map_err(|error| Error::internal(error.to_string()))?))
+        Ok(hash(before, &[&text.map_err(|error| Error::internal(error.to_string()))?]))
     }
 }
 
@@ -290,8 +302,9 @@ impl Serialize for InOrder<'_> {
     }
 }
 
-fn hash(before: &Hash, text: &[u8]) -> Hash {
-    Sha256::new().chain_update(before).chain_update(text).finalize().into()
+fn hash(before: &Hash, text: &[&[u8]]) -> Hash {
+    let hasher = Sha256::new().chain_update(before);
+    text.iter().fold(hasher, |hasher, part| hasher.chain_update(part)).finalize().into()
 }
 
 fn read_hash(text: &str) -> Result<Hash> {
@@ -387,7 +400,7 @@ impl Walk {
                     hash
                 }
             };
-            if self.sought.as_ref() == row.hash.as_ref() {
+            if self.sought.as_deref() == row.hash {
                 self.found = Some(place);
             }
             (self.count, self.last) = (place, hash);

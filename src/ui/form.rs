@@ -240,7 +240,7 @@ pub fn Summary(
         let error = found.get().filter(|error| error.code != Code::Stale)?;
         let rows = nested.map_or_else(Vec::new, |(_, rows)| rows.get());
         let in_rows = |name: &str| {
-            let rest = nested.filter(|_| !rows.is_empty()).and_then(|(table, _)| name.strip_prefix(table));
+            let rest = nested.and_then(|(table, _)| name.strip_prefix(table));
             rest.is_some_and(|rest| rest.starts_with('['))
         };
         let links = fields

@@ -13,6 +13,9 @@ use crate::base::form::Typed;
 use crate::ui::context::FailedForm;
 use crate::ui::form::Nested;
 
+/// The id of the button that saves the order.
+pub(super) const SAVE: &str = "save";
+
 /// Empty rows below the last line: what somebody without JavaScript can fill before saving.
 const SPARE: usize = 5;
 
@@ -69,9 +72,11 @@ impl Grid {
     }
 
     /// The id of a control when the order is drawn anew after it was saved: blank lines are gone then. Absent for what is no
-    /// field of the order.
+    /// field of the order, nor the button that saves it.
     pub(super) fn drawn_anew(self, id: &str) -> Option<String> {
-        let Some((key, column)) = cell_of_id(id) else { return id.starts_with("f-").then(|| id.to_owned()) };
+        let Some((key, column)) = cell_of_id(id) else {
+            return (id.starts_with("f-") || id == SAVE).then(|| id.to_owned());
+        };
         let (index, _) = self.find(key)?;
         let is_kept = |line: &&Line| line.cells.with_untracked(|cells| !cells.is_blank());
         let row = self.lines.with_untracked(|lines| lines.iter().take(index).filter(is_kept).count());

@@ -44,7 +44,7 @@ mod typeahead;
 use cells::Cells;
 use conflict::LinesThen;
 use customer::{Customer, CustomerField};
-use grid::{Grid, rows_of};
+use grid::{Grid, SAVE, rows_of};
 use table::{GridTable, LiveTotals, cell_of_id};
 
 /// The order entry: for a new order, or for a draft.
@@ -171,6 +171,7 @@ pub fn Entry(
                     })}
                 <button
                     class="btn"
+                    id=SAVE
                     form="order-form"
                     disabled=move || sending.pending.get()
                     on:click=move |_| then.set_value(String::new())
@@ -232,6 +233,13 @@ pub fn Entry(
                     view! { <input type="hidden" name="once" value=once /> }
                 })}
             <div class="cols">
+                <section class="card section whom">
+                    <h2>"Customer"</h2>
+                    <div class="fields one">
+                        <CustomerField customer found=sending.found />
+                        {fields(&HEADER[1..4], &first, sending.found)}
+                    </div>
+                </section>
                 <div class="stack">
                     <section class="card lines-card">
                         <h2>"Lines" <span class="faint hint">
@@ -244,13 +252,6 @@ pub fn Entry(
                     {blocked}
                 </div>
                 <aside class="stack">
-                    <section class="card section">
-                        <h2>"Customer"</h2>
-                        <div class="fields one">
-                            <CustomerField customer found=sending.found />
-                            {fields(&HEADER[1..4], &first, sending.found)}
-                        </div>
-                    </section>
                     <details class="card section">
                         <summary>"Ship to"</summary>
                         <div class="fields one">{fields(&HEADER[4..11], &first, sending.found)}</div>
@@ -329,9 +330,10 @@ fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>, place: Place)
         let then = Some(then.try_get_value().unwrap_or_default()).filter(|then| !then.is_empty());
         let version = sent.version();
         let once = sent.hidden("once");
+        // The button that was pressed loses the focus while it is disabled, and a new order may go to its own page at once.
+        let control = place.control();
         Box::pin(async move {
             let places = then.is_some();
-            let control = place.control();
             let answer = match is_stored {
                 true => update_order(id, version, then, sent.typed).await,
                 false => create_order(once, then, sent.typed).await,
@@ -340,8 +342,7 @@ fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>, place: Place)
             if places {
                 focus_drawn("content");
             } else {
-                // A new order may already be on its way to its own page.
-                place.keep(if is_stored { place.control() } else { control });
+                place.keep(place.control().or(control));
             }
             if let Some(reload) = reload {
                 reload.now();
