@@ -202,6 +202,26 @@ both! {
         }
     }
 
+    async fn a_search_meets_all_it_should_however_it_is_ordered(app) {
+        fill_customers(app, 21_000).await;
+        // The last 1,111 by name.
+        app.execute("UPDATE customers SET search_text = search_text || '  zebra' WHERE name_key >= 'thing 9'").await;
+        tally::look(&app.state.database).await.unwrap();
+        for ordering in ["name", "-name", "name,code", "name,-code", "-name,code", "code", "name,email"] {
+            let (mut met, mut page) = (BTreeSet::new(), 1);
+            loop {
+                let path = format!("/api/customers/?search=zebra&ordering={ordering}&page_size=200&page={page}");
+                let answer = app.get(As::Viewer, &path).await.expect(200).json();
+                met.extend(answer["results"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()));
+                if answer["next"].is_null() {
+                    break;
+                }
+                page += 1;
+            }
+            assert_eq!(met.len(), 1_111, "{ordering}");
+        }
+    }
+
     async fn a_search_that_found_many_is_not_counted_again_and_tells_the_truth_of_few(app) {
         fill(app, 10_060).await;
         let database = &app.state.database;

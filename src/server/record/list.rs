@@ -196,11 +196,12 @@ async fn in_window<R: Resource>(
     rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
 }
 
-/// Whether the index of a list's order holds what is searched, or its beginning.
+/// Whether the index that holds what is searched, or its beginning, has just the order of a list.
 fn is_searched_along<R: Resource>(query: &ListQuery) -> bool {
     let order = query.order(&R::LISTING);
-    let leads = |name| order.first().is_some_and(|by| by.field == name);
-    query.filters.is_empty() && R::SEARCH_ORDER.is_some_and(leads)
+    let [by, id] = order.as_slice() else { return false };
+    let is_its_own = R::SEARCH_ORDER == Some(by.field.as_str()) && id.field == "id" && id.descending == by.descending;
+    is_its_own && query.filters.is_empty()
 }
 
 /// How long the beginning of a search text is at most that stands in an index.

@@ -142,8 +142,7 @@ pub fn narrowing<R: Resource>(
         }
     }
     let indexed = R::SEARCH_INDEX && backend == DbBackend::Sqlite && matches!(approach, Approach::Gather { .. });
-    let (by_index, by_text): (Vec<_>, Vec<_>) =
-        needles.into_iter().filter(|needle| !needle.is_empty()).partition(|needle| indexed && is_indexed(needle));
+    let (by_index, by_text): (Vec<_>, Vec<_>) = needles.into_iter().partition(|needle| indexed && is_indexed(needle));
     for needle in &by_text {
         if approach == Approach::Window && backend == DbBackend::Postgres {
             condition = condition.add(holds_text(column::<R>("search_text")?.into_expr(), needle));
@@ -223,6 +222,7 @@ fn implied<R: Resource>(name: &str, value: &str) -> Option<String> {
     let special = R::LISTING.special.iter().any(|special| special.name == name);
     (R::SEARCHED.contains(&field) && (special || matches!(comparison, "contains" | "startswith")))
         .then(|| fold::spaced(&fold::fold(value)).trim_start().to_owned())
+        .filter(|needle| !needle.is_empty())
 }
 
 fn narrowed_by<R: Resource>(name: &str, value: &str, approach: Approach) -> Result<Condition> {
