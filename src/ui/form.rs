@@ -207,9 +207,9 @@ fn FormBody(
     }
 }
 
-/// Something wrong beside the fields of a form: a row of its table.
+/// Something wrong that is said with a link to its control.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nested {
+pub struct Wrong {
     /// Where it is, as people read it.
     pub label: String,
     /// The id of its control.
@@ -234,7 +234,7 @@ pub fn Summary(
     found: RwSignal<Option<Error>>,
     /// What is wrong in the rows of a table, by the name errors give it, such as `items`.
     #[prop(optional)]
-    nested: Option<(&'static str, Memo<Vec<Nested>>)>,
+    nested: Option<(&'static str, Memo<Vec<Wrong>>)>,
 ) -> impl IntoView {
     move || {
         let error = found.get().filter(|error| error.code != Code::Stale)?;
@@ -243,28 +243,13 @@ pub fn Summary(
             let rest = nested.and_then(|(table, _)| name.strip_prefix(table));
             rest.is_some_and(|rest| rest.starts_with('['))
         };
-        let links = fields
-            .iter()
-            .filter_map(|field| {
-                let messages = error.errors.get(field.name)?.join(" ");
-                Some(view! {
-                    <li>
-                        <a href=format!("#f-{}", field.name)>{field.label}</a>
-                        ": "
-                        {messages}
-                    </li>
-                })
-            })
-            .collect_view();
-        let others = error
-            .errors
-            .iter()
-            .filter(|(name, _)| !in_rows(name) && !fields.iter().any(|field| field.name == *name))
-            .map(|(name, messages)| view! { <li>{format!("{name}: {}", messages.join(" "))}</li> })
-            .collect_view();
-        let rows = rows
-            .into_iter()
-            .map(|Nested { label, control, message }| {
+        let in_fields = fields.iter().filter_map(|field| {
+            let message = error.errors.get(field.name)?.join(" ");
+            Some(Wrong { label: field.label.into(), control: format!("f-{}", field.name), message })
+        });
+        let links = in_fields
+            .chain(rows)
+            .map(|Wrong { label, control, message }| {
                 view! {
                     <li>
                         <a href=format!("#{control}")>{label}</a>
@@ -274,13 +259,19 @@ pub fn Summary(
                 }
             })
             .collect_view();
+        let others = error
+            .errors
+            .iter()
+            .filter(|(name, _)| !in_rows(name) && !fields.iter().any(|field| field.name == *name))
+            .map(|(name, messages)| view! { <li>{format!("{name}: {}", messages.join(" "))}</li> })
+            .collect_view();
         Some(view! {
             <div class="notice bad" role="alert" id="error-summary" tabindex="-1" on:click=followed>
                 <p>
                     <b>{error.detail.clone()}</b>
                     " Nothing was saved; what you typed is still here."
                 </p>
-                <ul>{links} {others} {rows}</ul>
+                <ul>{links} {others}</ul>
             </div>
         })
     }

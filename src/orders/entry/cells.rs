@@ -11,7 +11,7 @@ use crate::base::record::Row;
 pub(super) const COLUMNS: [&str; 4] = ["sku", "quantity", "unit_price", "discount_percent"];
 
 /// What people call them.
-pub(super) const LABELS: [&str; 4] = ["SKU", "Quantity", "Unit price", "Disc. %"];
+pub(super) const LABELS: [&str; 4] = ["SKU", "Quantity", "Unit price", "Discount, %"];
 
 /// The product on a line, as far as the grid needs to know it.
 #[derive(Debug, Clone, PartialEq)]

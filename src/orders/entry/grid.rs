@@ -11,7 +11,7 @@ use super::typeahead::Hits;
 use crate::base::Error;
 use crate::base::form::Typed;
 use crate::ui::context::FailedForm;
-use crate::ui::form::Nested;
+use crate::ui::form::Wrong;
 
 /// The id of the button that saves the order.
 pub(super) const SAVE: &str = "save";
@@ -34,8 +34,8 @@ pub(super) struct Grid {
     /// The row somebody types a product into.
     pub(super) open: RwSignal<Option<u32>>,
     pub(super) hits: RwSignal<Hits>,
-    /// Whether what is typed now would be gone, as the order is being saved.
-    pub(super) waits: StoredValue<Option<Callback<(), bool>>>,
+    /// Whether the order is being saved: what is typed before it is drawn anew would be gone.
+    pub(super) is_sent: StoredValue<bool>,
     /// Grows with every search, so that a late answer is not taken for the latest.
     pub(super) search: StoredValue<u32>,
 }
@@ -47,7 +47,7 @@ impl Grid {
             next_key: StoredValue::new(0),
             open: RwSignal::new(None),
             hits: RwSignal::new(Hits::default()),
-            waits: StoredValue::new(None),
+            is_sent: StoredValue::new(false),
             search: StoredValue::new(0),
         };
         let spare = std::iter::repeat_with(Cells::default).take(SPARE);
@@ -66,14 +66,14 @@ impl Grid {
         self.lines.with_untracked(|lines| lines.iter().copied().enumerate().find(|(_, line)| line.key == key))
     }
 
-    /// Whether the lines may not change just now.
-    pub(super) fn is_waiting(self) -> bool {
-        self.waits.with_value(|waits| waits.is_some_and(|waits| waits.run(())))
+    /// The id that the control which has the focus will have when the order is drawn anew.
+    pub(super) fn resumes(self) -> Option<String> {
+        document().active_element().and_then(|control| self.drawn_anew(&control.id()))
     }
 
     /// The id of a control when the order is drawn anew after it was saved: blank lines are gone then. Absent for what is no
     /// field of the order, nor the button that saves it.
-    pub(super) fn drawn_anew(self, id: &str) -> Option<String> {
+    fn drawn_anew(self, id: &str) -> Option<String> {
         let Some((key, column)) = cell_of_id(id) else {
             return (id.starts_with("f-") || id == SAVE).then(|| id.to_owned());
         };
@@ -115,7 +115,7 @@ impl Grid {
     }
 
     /// What the server said of the lines, in their order, each at the cell it is about.
-    pub(super) fn wrong(self) -> Vec<Nested> {
+    pub(super) fn wrong(self) -> Vec<Wrong> {
         self.lines.with(|lines| {
             let wrong = lines.iter().enumerate().flat_map(|(row, line)| {
                 line.cells.with(|cells| {
@@ -124,7 +124,7 @@ impl Grid {
                         let column = at(name).and_then(|column| LABELS.get(column));
                         column.map_or_else(String::new, |label| format!(", {label}"))
                     };
-                    let nested = cells.errors.iter().map(|(name, message)| Nested {
+                    let nested = cells.errors.iter().map(|(name, message)| Wrong {
                         label: format!("Line {}{}", row + 1, place(name)),
                         control: cell_id(line.key, at(name).unwrap_or_default()),
                         message: message.clone(),

@@ -81,12 +81,9 @@ pub fn Entry(
     let typed = RwSignal::new(first.clone());
     let then = StoredValue::new(String::new());
     let (id, version) = order.as_ref().map_or((OrderId(0), 0), |order| (order.id, order.version));
-    let saved = StoredValue::new(false);
-    let sending = Sending::of(action, sender(id, order.is_some(), then, Place { grid, saved }));
-    let waits = move || sending.pending.get_untracked() || saved.get_value();
-    grid.waits.set_value(Some(Callback::new(move |()| waits())));
+    let sending = Sending::of(action, sender(id, order.is_some(), then, grid));
     let unmoved = move |event: InputEvent| {
-        if waits() {
+        if grid.is_sent.get_value() {
             event.prevent_default();
         }
     };
@@ -294,55 +291,39 @@ fn fields(fields: &'static [Field], first: &Typed, found: RwSignal<Option<Error>
         .collect_view()
 }
 
-/// Where somebody is in an order that is being saved.
-#[derive(Clone, Copy)]
-struct Place {
-    grid: Grid,
-    /// Set once it is saved: from then on until it is drawn anew, nothing may be typed that would be gone.
-    saved: StoredValue<bool>,
-}
-
 thread_local! {
     /// The control to go on at when the order that was saved is drawn.
     static RESUMED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-impl Place {
-    fn control(self) -> Option<String> {
-        document().active_element().and_then(|control| self.grid.drawn_anew(&control.id()))
-    }
-
-    /// Keeps it, as the order is about to be drawn anew.
-    fn keep(self, control: Option<String>) {
-        RESUMED.replace(control);
-        self.saved.try_set_value(true);
-    }
-}
-
 /// The control to go on at, where an order was saved just now.
 fn resumed() -> Option<String> {
-    RESUMED.with(|resumed| resumed.take()).filter(|_| is_alive())
+    RESUMED.take().filter(|_| is_alive())
 }
 
-fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>, place: Place) -> Sender {
+fn sender(id: OrderId, is_stored: bool, then: StoredValue<String>, grid: Grid) -> Sender {
     let reload = use_context::<Reload>();
     Arc::new(move |sent: Sent| {
         let then = Some(then.try_get_value().unwrap_or_default()).filter(|then| !then.is_empty());
         let version = sent.version();
         let once = sent.hidden("once");
         // The button that was pressed loses the focus while it is disabled, and a new order may go to its own page at once.
-        let control = place.control();
+        let control = grid.resumes();
+        grid.is_sent.set_value(true);
         Box::pin(async move {
             let places = then.is_some();
             let answer = match is_stored {
                 true => update_order(id, version, then, sent.typed).await,
                 false => create_order(once, then, sent.typed).await,
             };
+            if answer.is_err() {
+                // The page may be gone by now.
+                grid.is_sent.try_set_value(false);
+            }
             answer?;
-            if places {
-                focus_drawn("content");
-            } else {
-                place.keep(place.control().or(control));
+            match grid.resumes().or(control).filter(|_| !places) {
+                Some(control) => drop(RESUMED.replace(Some(control))),
+                None => focus_drawn("content"),
             }
             if let Some(reload) = reload {
                 reload.now();

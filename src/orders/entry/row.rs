@@ -4,13 +4,11 @@ use leptos::prelude::*;
 
 use super::super::pages::amount;
 use super::super::pricing;
-use super::cells::{COLUMNS, Cells};
+use super::cells::{COLUMNS, Cells, LABELS};
 use super::grid::{Grid, Line};
 use super::table::cell_id;
 use super::typeahead::Offered;
 use crate::ui::icon::{Icon, Shape};
-
-const LABELS: [&str; 4] = ["SKU", "Quantity", "Unit price", "Discount, %"];
 
 /// What a column of quantities, prices and discounts asks a phone's keyboard for.
 const DECIMAL: &str = "decimal";

@@ -6,7 +6,6 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlInputElement};
 
 use super::super::pages::amount;
-use super::cells::LABELS;
 use super::grid::Grid;
 use super::row::GridRow;
 use crate::ui::chunk::is_alive;
@@ -78,7 +77,7 @@ pub(super) fn GridTable(
     };
     let pasted = move |event: ClipboardEvent| {
         let Some((key, column, _)) = cell_of(&event) else { return };
-        if grid.is_waiting() {
+        if grid.is_sent.get_value() {
             return event.prevent_default();
         }
         let text = event.clipboard_data().and_then(|data| data.get_data("text/plain").ok()).unwrap_or_default();
@@ -92,7 +91,7 @@ pub(super) fn GridTable(
         let Some(hit) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         let Some(hit) = hit.closest("[data-hit]").ok().flatten() else { return };
         event.prevent_default();
-        if grid.is_waiting() {
+        if grid.is_sent.get_value() {
             return;
         }
         let index = hit.get_attribute("data-hit").and_then(|index| index.parse().ok()).unwrap_or_default();
@@ -107,7 +106,7 @@ pub(super) fn GridTable(
         let Some(button) = button.closest("[data-act]").ok().flatten() else { return };
         let Some(row) = button.closest("tr").ok().flatten() else { return };
         let Some(key) = row.get_attribute("data-key").and_then(|key| key.parse().ok()) else { return };
-        if grid.is_waiting() {
+        if grid.is_sent.get_value() {
             return;
         }
         match button.get_attribute("data-act").as_deref() {
@@ -118,7 +117,6 @@ pub(super) fn GridTable(
             _ => grid.remove(key),
         }
     };
-    let [sku, quantity, price, discount] = LABELS;
     view! {
         <div class="grid-scroll">
             <table class="grid">
@@ -126,11 +124,11 @@ pub(super) fn GridTable(
                 <thead>
                     <tr>
                         <th scope="col" class="num at">"#"</th>
-                        <th scope="col" class="sku">{sku}</th>
+                        <th scope="col" class="sku">"SKU"</th>
                         <th scope="col">"Product"</th>
-                        <th scope="col" class="num q">{quantity}</th>
-                        <th scope="col" class="num p">{price}</th>
-                        <th scope="col" class="num d">{discount}</th>
+                        <th scope="col" class="num q">"Quantity"</th>
+                        <th scope="col" class="num p">"Unit price"</th>
+                        <th scope="col" class="num d">"Disc. %"</th>
                         <th scope="col" class="num n">{format!("Net{currency}")}</th>
                         <th scope="col" class="tools">
                             <span class="hidden">"Line"</span>
@@ -172,7 +170,7 @@ pub(super) fn GridTable(
 fn pressed(grid: Grid, event: &KeyboardEvent) {
     let Some((key, column, input)) = cell_of(event) else { return };
     let moves = event.key() != "Tab" && (event.key() != "Enter" || !(event.ctrl_key() || event.meta_key()));
-    if moves && grid.is_waiting() {
+    if moves && grid.is_sent.get_value() {
         return;
     }
     let open = grid.open.get_untracked() == Some(key);
