@@ -12,6 +12,8 @@ test("after hydration no click reloads the page", async ({ page, js }) => {
   await page.getByRole("link", { name: "Products" }).click();
   await expect(page.getByRole("heading", { name: "Products" })).toBeVisible();
   await page.getByRole("link", { name: "Unit price" }).click();
+  // The rows before stay until those of the new order are there.
+  await expect(page.locator("th[aria-sort=ascending]")).toContainText("Unit price");
   await expect(page).toHaveURL(/ordering=price/);
   await page.getByRole("row").nth(1).getByRole("link").first().click();
   await expect(page).toHaveURL(/\/products\/\d+\?ordering=price&at=1$/);

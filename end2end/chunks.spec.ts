@@ -33,6 +33,14 @@ test("a page with code of its own comes to life when it is opened directly", asy
     await page.goto(path);
     await alive(page, js);
     expect((await code).ok()).toBe(true);
+    const asked = await page.evaluate(() =>
+      performance.getEntriesByType("resource").map((one) => ({ name: one.name, by: (one as PerformanceResourceTiming).initiatorType })),
+    );
+    const early = asked.filter(({ name, by }) => name.endsWith(".wasm") && by === "link").map(({ name }) => name);
+    expect(early.some((name) => name.includes("/pkg/split_"))).toBe(true);
+    // Not one after the other, once the program runs, and not so many that they stand in line.
+    expect(new Set(asked.map(({ name }) => name).filter((name) => /\/(split|chunk)_/.test(name)))).toEqual(new Set(early));
+    expect(early.length).toBeLessThan(12);
   }
 });
 

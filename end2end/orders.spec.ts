@@ -220,6 +220,7 @@ test("the list has views, and a detail leads to its neighbours", async ({ page, 
   await alive(page, js);
   await page.getByRole("link", { name: /^Drafts/ }).click();
   await expect(page).toHaveURL(/status=draft/);
+  await expect(page.locator(".tabs a[aria-current=page]")).toContainText("Drafts");
   await expect(page.locator("tbody tr").filter({ hasNot: page.locator(".badge.draft") })).toHaveCount(0);
   await page.getByRole("row").nth(1).getByRole("link").first().click();
   await expect(page).toHaveURL(/status=draft&at=1$/);

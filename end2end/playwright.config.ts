@@ -5,7 +5,9 @@ const port = Number(process.env.KONTOR_E2E_PORT ?? 3939);
 export default defineConfig({
   testDir: ".",
   outputDir: "test-results",
-  timeout: 60_000,
+  // Patient enough for a machine that does something else beside.
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
   workers: 2,
   fullyParallel: true,
   forbidOnly: Boolean(process.env.CI),

@@ -52,14 +52,14 @@ pub enum AccessPage {
 
 fn chunk(page: AccessPage) -> Chunk<AccessPage> {
     Chunk {
-        name: "access_page",
+        name: "admin",
         fetch: || Box::pin(fetch_access_page()),
         page,
         draw: |page| Box::pin(access_page(page)),
     }
 }
 
-#[wasm_split(access_page, preload(fetch_access_page), fallible)]
+#[wasm_split(admin, preload(fetch_access_page), fallible)]
 fn access_page(page: AccessPage) -> Result<AnyView> {
     Ok(match page {
         AccessPage::Users => users::pages::list(),

@@ -37,10 +37,10 @@ enum Page {
 }
 
 fn chunk(page: Page) -> Chunk<Page> {
-    Chunk { name: "admin_page", fetch: || Box::pin(fetch_admin_page()), page, draw: |page| Box::pin(admin_page(page)) }
+    Chunk { name: "admin", fetch: || Box::pin(fetch_admin_page()), page, draw: |page| Box::pin(admin_page(page)) }
 }
 
-#[wasm_split(admin_page, preload(fetch_admin_page), fallible)]
+#[wasm_split(admin, preload(fetch_admin_page), fallible)]
 fn admin_page(page: Page) -> Result<AnyView> {
     Ok(match page {
         Page::Overview => view! { <OverviewPage /> }.into_any(),
@@ -623,7 +623,7 @@ fn Lines(table: Table) -> impl IntoView {
     }
 }
 
-fn row(line: Line, headings: &[HeadingOf], choosable: bool) -> impl IntoView {
+fn row(line: Line, headings: &[HeadingOf], choosable: bool) -> AnyView {
     let name = line.name.text.clone();
     let linked = match line.name.href {
         Some(href) => view! { <a class="key" href=href><bdi>{line.name.text}</bdi></a> }.into_any(),
@@ -658,6 +658,7 @@ fn row(line: Line, headings: &[HeadingOf], choosable: bool) -> impl IntoView {
                 })} <td class="name">{linked}</td> {cells}
         </tr>
     }
+    .into_any()
 }
 
 /// The counts by value and by time.

@@ -17,10 +17,10 @@ use crate::ui::when::{When, use_zone};
 
 /// `/admin/log`.
 pub fn chunk() -> Chunk<()> {
-    Chunk { name: "log_page", fetch: || Box::pin(fetch_log_page()), page: (), draw: |()| Box::pin(log_page()) }
+    Chunk { name: "admin", fetch: || Box::pin(fetch_log_page()), page: (), draw: |()| Box::pin(log_page()) }
 }
 
-#[wasm_split(log_page, preload(fetch_log_page), fallible)]
+#[wasm_split(admin, preload(fetch_log_page), fallible)]
 fn log_page() -> Result<AnyView> {
     Ok(view! { <LogPage /> }.into_any())
 }

@@ -13,10 +13,10 @@ use crate::ui::problem::Problem;
 
 /// `/import`, and `/import?upload=…`.
 pub fn chunk() -> Chunk<()> {
-    Chunk { name: "import_page", fetch: || Box::pin(fetch_import_page()), page: (), draw: |()| Box::pin(import_page()) }
+    Chunk { name: "own", fetch: || Box::pin(fetch_import_page()), page: (), draw: |()| Box::pin(import_page()) }
 }
 
-#[wasm_split(import_page, preload(fetch_import_page), fallible)]
+#[wasm_split(own, preload(fetch_import_page), fallible)]
 fn import_page() -> Result<AnyView> {
     Ok(view! { <ImportPage /> }.into_any())
 }

@@ -143,10 +143,10 @@ enum OrderPage {
 }
 
 fn chunk(page: OrderPage) -> Chunk<OrderPage> {
-    Chunk { name: "order_page", fetch: || Box::pin(fetch_order_page()), page, draw: |page| Box::pin(order_page(page)) }
+    Chunk { name: "order", fetch: || Box::pin(fetch_order_page()), page, draw: |page| Box::pin(order_page(page)) }
 }
 
-#[wasm_split(order_page, preload(fetch_order_page), fallible)]
+#[wasm_split(order, preload(fetch_order_page), fallible)]
 fn order_page(page: OrderPage) -> Result<AnyView> {
     Ok(match page {
         OrderPage::New => view! { <NewPage /> }.into_any(),

@@ -54,15 +54,9 @@ impl Site {
         Self { css: newest(".css"), js: newest(".js"), wasm: newest(".wasm"), chunks }
     }
 
-    /// Headers that let the browser fetch a chunk while it still reads the page, after what it needs to show it.
-    pub fn preloads(&self, chunk: &str) -> impl Iterator<Item = HeaderValue> {
-        let files = self.chunks.get(chunk).into_iter().flatten();
-        files.filter_map(|file| {
-            HeaderValue::try_from(format!(
-                "</pkg/{file}.wasm>; rel=preload; as=fetch; type=\"application/wasm\"; crossorigin=anonymous; fetchpriority=low"
-            ))
-            .ok()
-        })
+    /// The addresses of a chunk's files.
+    pub fn code(&self, chunk: &str) -> impl Iterator<Item = String> {
+        self.chunks.get(chunk).into_iter().flatten().map(|file| format!("/pkg/{file}.wasm"))
     }
 }
 

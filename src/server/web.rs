@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LINK, LOCATION,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -35,7 +35,7 @@ use crate::base::listing::encoded;
 use crate::base::time::zone::Zone;
 use crate::base::time::zones;
 use crate::base::{Error, Result};
-use crate::ui::context::{Announce, Done, FailedForm, Origin, PageProblem, Report, Revealed, Theme};
+use crate::ui::context::{Chunks, Done, FailedForm, Origin, PageProblem, Report, Revealed, Theme};
 
 /// The pages that people reach before they signed in.
 const OPEN_PAGES: [&str; 3] = [SIGN_IN, "/sign-in/code", "/invite"];
@@ -337,12 +337,7 @@ fn provide_page(state: &AppState) {
         provide_context(done);
         options.append_header(axum::http::header::SET_COOKIE, over);
     }
-    let (site, headers) = (Arc::clone(&state.site), options.clone());
-    provide_context(Announce::new(move |chunk| {
-        for preload in site.preloads(chunk) {
-            headers.append_header(LINK, preload);
-        }
-    }));
+    provide_context(Chunks::default());
     provide_context(Report::new(move |error| {
         if let Some(internal) = &error.internal {
             tracing::error!(error = internal, "a page could not be drawn");

@@ -1,5 +1,8 @@
 //! Pages whose code is not in the first bundle: the browser fetches it with the first of them that is opened.
 //!
+//! Four chunks: records and their past, orders, the admin area, and what is left. What two of them share is a file of its own,
+//! so each further one would double the files a page needs.
+//!
 //! Code that cannot be fetched costs nobody the page. A document that is alive gives way to the page as the server draws it;
 //! one that is just coming to life stays as it was drawn, which is all a browser without JavaScript has. Neither tries again,
 //! so that code which stays away makes no loop; the next document does.
@@ -15,7 +18,7 @@ use wasm_split_helpers::SplitLoaderError;
 
 use crate::base::error::Code;
 use crate::base::{Error, Result};
-use crate::ui::context::Announce;
+use crate::ui::context::Chunks;
 use crate::ui::problem::Problem;
 
 /// What is there once the code has been fetched.
@@ -23,7 +26,7 @@ pub type Later<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// One of the pages of a chunk, which is a function marked `wasm_split`.
 pub struct Chunk<P> {
-    /// The name of the chunk.
+    /// The name of the chunk, which other functions marked `wasm_split` may share.
     pub name: &'static str,
     /// Fetches the code, before the browser turns to the page.
     pub fetch: fn() -> Later<Result<(), SplitLoaderError>>,
@@ -47,8 +50,8 @@ impl<P> fmt::Debug for Chunk<P> {
 
 impl<P: Copy + Send + 'static> ChooseView for Chunk<P> {
     async fn choose(self) -> AnyView {
-        if let Some(announce) = use_context::<Announce>() {
-            announce.chunk(self.name);
+        if let Some(chunks) = use_context::<Chunks>() {
+            chunks.need(self.name);
         }
         match (self.draw)(self.page).await {
             Ok(page) => page,

@@ -1,6 +1,7 @@
 //! What the server leaves in the context of a page for components to find. In the browser none of it is there.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::Error;
 use crate::base::form::Typed;
@@ -93,23 +94,18 @@ pub struct PageProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin(pub String);
 
-/// Tells the browser which chunk of code the page that is being drawn needs.
-#[derive(Clone)]
-pub struct Announce(Arc<dyn Fn(&str) + Send + Sync>);
+/// The chunks of code that the page which is being drawn needs.
+#[derive(Debug, Clone, Default)]
+pub struct Chunks(Arc<Mutex<BTreeSet<&'static str>>>);
 
-impl Announce {
-    pub fn new(announce: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(announce))
+impl Chunks {
+    pub fn need(&self, name: &'static str) {
+        self.named().insert(name);
     }
 
-    pub fn chunk(&self, name: &str) {
-        (self.0)(name);
-    }
-}
-
-impl std::fmt::Debug for Announce {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Announce").finish_non_exhaustive()
+    /// Those that are needed as far as the page is drawn.
+    pub fn named(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,14 +24,14 @@ const RESTORE: &str = "/-/history/restore";
 /// `/customers/7/history`, and the like of every kind of record.
 pub fn chunk(pages: &'static Pages) -> Chunk<&'static Pages> {
     Chunk {
-        name: "past_page",
+        name: "record",
         fetch: || Box::pin(fetch_past_page()),
         page: pages,
         draw: |pages| Box::pin(past_page(pages)),
     }
 }
 
-#[wasm_split(past_page, preload(fetch_past_page), fallible)]
+#[wasm_split(record, preload(fetch_past_page), fallible)]
 fn past_page(pages: &'static Pages) -> Result<AnyView> {
     Ok(view! { <PastPage pages /> }.into_any())
 }

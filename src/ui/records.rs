@@ -133,14 +133,14 @@ enum RecordPage {
 
 fn chunk(page: RecordPage, pages: &'static Pages) -> Chunk<(RecordPage, &'static Pages)> {
     Chunk {
-        name: "record_page",
+        name: "record",
         fetch: || Box::pin(fetch_record_page()),
         page: (page, pages),
         draw: |(page, pages)| Box::pin(record_page(page, pages)),
     }
 }
 
-#[wasm_split(record_page, preload(fetch_record_page), fallible)]
+#[wasm_split(record, preload(fetch_record_page), fallible)]
 fn record_page(page: RecordPage, pages: &'static Pages) -> Result<AnyView> {
     Ok(match page {
         RecordPage::New => view! { <NewPage pages /> }.into_any(),

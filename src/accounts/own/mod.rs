@@ -42,10 +42,10 @@ pub enum OwnPage {
 
 /// The page, whose code comes when it is opened.
 pub fn chunk(page: OwnPage) -> Chunk<OwnPage> {
-    Chunk { name: "own_page", fetch: || Box::pin(fetch_own_page()), page, draw: |page| Box::pin(own_page(page)) }
+    Chunk { name: "own", fetch: || Box::pin(fetch_own_page()), page, draw: |page| Box::pin(own_page(page)) }
 }
 
-#[wasm_split(own_page, preload(fetch_own_page), fallible)]
+#[wasm_split(own, preload(fetch_own_page), fallible)]
 fn own_page(page: OwnPage) -> Result<AnyView> {
     Ok(match page {
         OwnPage::Code => entrance::code(),

@@ -281,7 +281,7 @@ fn typed_early() -> Vec<(String, String)> {
 /// The fields of the header; the customer first, then dates and reference, the address, the rest.
 const HEADER: &[Field] = OrderInput::FIELDS;
 
-fn fields(fields: &'static [Field], first: &Typed, found: RwSignal<Option<Error>>) -> impl IntoView {
+fn fields(fields: &'static [Field], first: &Typed, found: RwSignal<Option<Error>>) -> AnyView {
     fields
         .iter()
         .map(|field| {
@@ -289,6 +289,7 @@ fn fields(fields: &'static [Field], first: &Typed, found: RwSignal<Option<Error>
             view! { <FieldRow field value found /> }
         })
         .collect_view()
+        .into_any()
 }
 
 thread_local! {
