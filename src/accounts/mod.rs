@@ -51,12 +51,7 @@ pub enum AccessPage {
 }
 
 fn chunk(page: AccessPage) -> Chunk<AccessPage> {
-    Chunk {
-        name: "admin",
-        fetch: || Box::pin(fetch_access_page()),
-        page,
-        draw: |page| Box::pin(access_page(page)),
-    }
+    Chunk { name: "admin", fetch: || Box::pin(fetch_access_page()), page, draw: |page| Box::pin(access_page(page)) }
 }
 
 #[wasm_split(admin, preload(fetch_access_page), fallible)]
