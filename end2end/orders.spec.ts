@@ -243,8 +243,11 @@ test("a customer's page shows their orders, and what stands in the way of deleti
   await expect(page.locator(".related")).toContainText(/Draft #\d+/);
   await alive(page, js);
   await page.getByRole("link", { name: "Delete" }).click();
-  await page.getByRole("button", { name: "Delete for good" }).click();
-  await expect(page.getByRole("alert").getByRole("link", { name: /\d+ orders/ })).toBeVisible();
+  await expect(page.getByText("In use, so that it cannot be deleted, by:")).toBeVisible();
+  await expect(page.getByRole("link", { name: /^\d+ orders$/ })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Delete for good" })).toHaveCount(0);
+  await page.getByRole("link", { name: "Make it inactive" }).click();
+  await expect(page).toHaveURL(/\/customers\/\d+\/edit$/);
 });
 
 test("a long order that is opened from the list has all its lines, and is saved with them", async ({ page, js }) => {

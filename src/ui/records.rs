@@ -394,7 +394,7 @@ fn Ask(pages: &'static Pages, row: Row) -> impl IntoView {
     }
 }
 
-/// The question before deleting, with the button that does it.
+/// The question before deleting, with the button that does it, or what can be done where something stands in the way.
 #[component]
 pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
     let taken = Resource::new(|| (), move |()| (pages.calls.taken_along)(id));
@@ -402,11 +402,37 @@ pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
         <Transition>
             {move || Suspend::new(async move {
                 match taken.await {
-                    Err(error) => view! { <p class="muted">{error.detail}</p> }.into_any(),
-                    Ok(taken) => view! { <Taken taken /> }.into_any(),
+                    Err(error) => {
+                        view! {
+                            <p class="muted">{error.detail}</p>
+                            <Button pages id version />
+                        }
+                            .into_any()
+                    }
+                    Ok(taken) if taken.blockers.is_empty() => {
+                        view! {
+                            <Taken taken />
+                            <Button pages id version />
+                        }
+                            .into_any()
+                    }
+                    Ok(taken) => {
+                        view! {
+                            <Taken taken />
+                            <Instead pages id />
+                        }
+                            .into_any()
+                    }
                 }
             })}
         </Transition>
+    }
+}
+
+/// The button that deletes.
+#[component]
+fn Button(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
+    view! {
         <DeleteForm
             action=pages.action("delete")
             send=Arc::new(move |_| (pages.calls.delete)(id, version))
@@ -415,4 +441,18 @@ pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
             warning=format!("The {} goes for good; its history stays.", pages.one)
         />
     }
+}
+
+/// What keeps a record that cannot be deleted from being chosen.
+#[component]
+fn Instead(pages: &'static Pages, id: i64) -> impl IntoView {
+    let offers = pages.may("change") && pages.fields().iter().any(|field| field.name == "is_active");
+    offers.then(|| {
+        view! {
+            <p>
+                <a href=format!("{}/edit", pages.href(id))>"Make it inactive"</a>
+                " instead: nobody chooses it for a new order any more, and what is there stays as it is."
+            </p>
+        }
+    })
 }

@@ -38,8 +38,10 @@ impl Customer {
         }
     }
 
-    /// Puts the id of who was chosen into what is sent.
+    /// Puts the id of who was chosen into what is sent, and offers nobody until somebody types again.
     pub(super) fn settle(self, typed: &mut Typed) {
+        self.open.set(false);
+        self.search.update_value(|search| *search += 1);
         typed.remove("customer_was");
         let text = self.text.get_untracked();
         let id = self.chosen.with_untracked(|chosen| {
