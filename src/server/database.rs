@@ -386,13 +386,18 @@ impl Database {
         self.0.statements.count.load(Ordering::Relaxed)
     }
 
-    /// Has the database look at how its values are spread, by which it chooses between indexes. After many rows were written
-    /// at once; otherwise it looks by itself.
+    /// Has the database look at how its values are spread, by which it chooses between indexes, and PostgreSQL at which rows
+    /// everybody sees, so that indexes alone can answer. After many rows were written at once; otherwise it looks by itself,
+    /// some time later and beside those who read.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn analyze(&self) -> Result<()> {
-        Ok(self.0.writer.execute_unprepared("ANALYZE").await.map(drop)?)
+        let sql = match self.0.writer.get_database_backend() {
+            DbBackend::Postgres => "VACUUM (ANALYZE)",
+            _ => "ANALYZE",
+        };
+        Ok(self.0.writer.execute_unprepared(sql).await.map(drop)?)
     }
 
     /// What `work` runs on this handle and its clones, with its values, besides what it makes; for tests.
