@@ -52,7 +52,7 @@ fn Start(site: Arc<Site>) -> impl IntoView {
         // A document is drawn from its beginning to its end, so by the next time this is asked the page above is there.
         yield_now().await;
         let code: Vec<_> = chunks.named().iter().flat_map(|chunk| site.code(chunk)).collect();
-        script(&site.js, &site.wasm, &code)
+        starting(&site.js, &site.wasm, &code)
     });
     view! {
         <script type="module" nonce=use_nonce()>
@@ -61,7 +61,8 @@ fn Start(site: Arc<Site>) -> impl IntoView {
     }
 }
 
-fn script(js: &str, wasm: &str, code: &[String]) -> String {
+/// The script that starts `wasm` by `js`, and has the files of `code` fetched beside it.
+fn starting(js: &str, wasm: &str, code: &[String]) -> String {
     format!(
         "import start, {{ hydrate }} from {js:?};\n\
          const plain = new AbortController();\n\

@@ -1,7 +1,7 @@
 //! Pages whose code is not in the first bundle: the browser fetches it with the first of them that is opened.
 //!
-//! Four chunks: records and their past, orders, the admin area, and what is left. What two of them share is a file of its own,
-//! so each further one would double the files a page needs.
+//! Four chunks: records and their past, orders, the admin area, and what is left. What the same ones share is a file of its
+//! own, so each further chunk can double the files a page needs.
 //!
 //! Code that cannot be fetched costs nobody the page. A document that is alive gives way to the page as the server draws it;
 //! one that is just coming to life stays as it was drawn, which is all a browser without JavaScript has. Neither tries again,

@@ -443,16 +443,16 @@ fn Button(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
     }
 }
 
-/// What keeps a record that cannot be deleted from being chosen.
+/// What can be done with a record that cannot be deleted, where its kind knows of inactive ones.
 #[component]
 fn Instead(pages: &'static Pages, id: i64) -> impl IntoView {
-    let offers = pages.may("change") && pages.fields().iter().any(|field| field.name == "is_active");
-    offers.then(|| {
+    let flag = pages.fields().iter().find(|field| field.name == "is_active").filter(|_| pages.may("change"));
+    flag.map(|flag| {
         view! {
-            <p>
-                <a href=format!("{}/edit", pages.href(id))>"Make it inactive"</a>
-                " instead: nobody chooses it for a new order any more, and what is there stays as it is."
-            </p>
+            <p>{flag.help}</p>
+            <a class="btn" href=format!("{}/edit", pages.href(id))>
+                "Make it inactive instead"
+            </a>
         }
     })
 }
