@@ -1,6 +1,7 @@
 //! The database: one writer and many readers on SQLite, one pool on PostgreSQL, and the write transaction.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use sea_orm::{
 };
 
 use super::reader::{RESTED, Reader};
-use super::writer::{Disk, Transaction};
+use super::writer::{Disk, LOG, Transaction};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
 use crate::server::record::tally::{Lately, Sizes};
@@ -147,13 +148,13 @@ impl Database {
             std::fs::create_dir_all(folder)
                 .map_err(|e| DbErr::Custom(format!("cannot make the folder {}: {e}", folder.display())))?;
         }
-        let disk = match durability {
+        let waited_for = match durability {
             Durability::Full if !url.contains(":memory:") => {
-                let disk = Disk::under(file.get_filename());
-                Some(Arc::new(disk.map_err(|error| DbErr::Custom(error.to_string()))?))
+                Some(std::path::absolute(file.get_filename()).map_err(|error| DbErr::Custom(error.to_string()))?)
             }
             _ => None,
         };
+        let log = if waited_for.is_some() { LOG.to_string() } else { "1000".to_owned() };
         let tuned = move |options: SqliteConnectOptions| {
             options
                 .create_if_missing(true)
@@ -166,22 +167,31 @@ impl Database {
                 .pragma("temp_store", "memory")
         };
         let mut write = options(url, 1);
-        write.map_sqlx_sqlite_opts(move |options| tuned(options).pragma("cache_size", "-4000"));
+        write.map_sqlx_sqlite_opts(move |options| {
+            tuned(options).pragma("cache_size", "-4000").pragma("wal_autocheckpoint", log.clone())
+        });
         let [readers, _] = READERS;
         let mut read = options(url, readers + SPARE);
         // Four readers share the system's cache of the file; pages of their own would cost memory four times.
         read.map_sqlx_sqlite_opts(move |options| {
             tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
         });
-        Self::over([read, write], readers, disk).await
+        Self::over([read, write], readers, waited_for).await
     }
 
-    async fn over([read, write]: [ConnectOptions; 2], readers: u32, disk: Option<Arc<Disk>>) -> Result<Self, DbErr> {
+    /// `waited_for` is the file of SQLite whose commits wait for the disk.
+    async fn over(
+        [read, write]: [ConnectOptions; 2],
+        readers: u32,
+        waited_for: Option<PathBuf>,
+    ) -> Result<Self, DbErr> {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
         let statements = Arc::new(Statements::default());
         // The writer first, as it makes the file.
         let writer = counted(write, &statements).await?;
         let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
+        let disk =
+            waited_for.map(|file| Arc::new(Disk::under(file, reader.pool().get_sqlite_connection_pool().clone())));
         let parts = Parts {
             references: &[],
             currency: Arc::from("EUR"),

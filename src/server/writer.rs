@@ -4,6 +4,9 @@
 //! (`synchronous = NORMAL`), the next writer goes on at once, and whoever committed waits for the disk outside of the
 //! transaction: all who committed before the disk was asked share one answer. Nobody is told of success before their commit is
 //! on the disk, exactly as with `synchronous = FULL`; what differs is that others may read it some moments earlier.
+//!
+//! Nor does a commit bring the log into the database, as SQLite's would every thousand pages: that is done beside the writers,
+//! on a connection that reads. Only when the log grows beyond [`LOG`] pages, because that cannot keep up, a commit does it.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sea_orm::sqlx::{self, SqlitePool};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::Mutex;
 
 use crate::base::{Error, Result};
+
+/// How many pages of 4 KiB SQLite's log may have until a commit brings them into the database: 32 MiB.
+pub(super) const LOG: u16 = 8_000;
+
+/// After how many commits the log is brought into the database beside them.
+const COMMITS: u64 = 32;
 
 /// The transaction of a command. Dropped, it takes everything back.
 pub struct Transaction {
@@ -33,8 +43,8 @@ impl Transaction {
     /// # Errors
     /// When that is not certain.
     pub async fn commit(self) -> Result<()> {
-        self.work.commit().await?;
-        match &self.disk {
+        let disk = self.committed().await?;
+        match disk {
             Some(disk) => disk.flushed().await,
             None => Ok(()),
         }
@@ -45,7 +55,15 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer.
     pub async fn commit_unflushed(self) -> Result<()> {
-        Ok(self.work.commit().await?)
+        self.committed().await.map(drop)
+    }
+
+    async fn committed(self) -> Result<Option<Arc<Disk>>> {
+        self.work.commit().await?;
+        if let Some(disk) = &self.disk {
+            disk.committed();
+        }
+        Ok(self.disk)
     }
 
     /// Takes everything back.
@@ -65,16 +83,35 @@ pub(super) struct Disk {
     /// How many of them have their answer. Whoever holds it asks the disk.
     answered: Mutex<u64>,
     flushes: AtomicU64,
+    commits: AtomicU64,
+    /// Whoever holds it brings the log into the database.
+    moving: Mutex<()>,
+    readers: SqlitePool,
 }
 
 impl Disk {
-    /// Under the database at this path.
-    ///
-    /// # Errors
-    /// When nobody knows where that is.
-    pub fn under(file: &Path) -> io::Result<Self> {
-        let (asked, answered, flushes) = (AtomicU64::new(0), Mutex::new(0), AtomicU64::new(0));
-        Ok(Self { file: std::path::absolute(file)?, asked, answered, flushes })
+    /// Under the database at this absolute path, which these connections read.
+    pub fn under(file: PathBuf, readers: SqlitePool) -> Self {
+        let (asked, flushes, commits) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        let (answered, moving) = (Mutex::new(0), Mutex::new(()));
+        Self { file, asked, answered, flushes, commits, moving, readers }
+    }
+
+    /// Counts a commit, and now and then has the log brought into the database. Nobody waits for that.
+    fn committed(self: &Arc<Self>) {
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        if commits.is_multiple_of(COMMITS) {
+            tokio::spawn(Arc::clone(self).moved());
+        }
+    }
+
+    async fn moved(self: Arc<Self>) {
+        // Who came before is still at it.
+        let Ok(_moving) = self.moving.try_lock() else { return };
+        match sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.readers).await {
+            Ok(_) | Err(sqlx::Error::PoolClosed) => {}
+            Err(error) => tracing::warn!(%error, "SQLite's log could not be brought into the database"),
+        }
     }
 
     /// Waits until everything that was committed by now is on the disk.

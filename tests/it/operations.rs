@@ -131,6 +131,23 @@ fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_u
 }
 
 #[test]
+fn the_log_of_sqlite_is_brought_into_the_database_beside_the_commits() {
+    run(Kind::Sqlite, &[], async |app| {
+        let size = || std::fs::metadata(app.url.strip_prefix("sqlite:").unwrap()).unwrap().len();
+        let before = size();
+        for number in 0..64 {
+            let customer = json!({ "name": format!("Customer {number}"), "notes": "n".repeat(5_000) });
+            app.json(As::Staff, "POST", "/api/customers/", customer).await.expect(201);
+        }
+        let began = std::time::Instant::now();
+        while size() < before + 32 * 5_000 {
+            assert!(began.elapsed().as_secs() < 30, "{} bytes, before {before}", size());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
 fn a_start_with_nothing_to_do_looks_through_no_table() {
     run(Kind::Sqlite, &[], async |app| {
         let (migrated, statements) = app.state.database.noting(app.state.database.migrate()).await;
