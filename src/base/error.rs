@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::money::grouped;
 use super::wire::TextEncoding;
 use leptos::prelude::FromServerFnError;
 use leptos::server_fn::error::ServerFnErrorErr;
@@ -143,8 +144,18 @@ pub struct Blocker {
     /// The resource that refers to the record, such as `orders`.
     pub resource: String,
     pub count: u64,
-    /// The page that lists them.
+    /// The page that lists them; blank where there is none.
     pub href: String,
+}
+
+impl Blocker {
+    /// How many of what, for reading: `1 order`, `1,284 orders`.
+    pub fn said(&self) -> String {
+        let count = grouped(&self.count.to_string());
+        // They all are called as one of them is, with an s.
+        let what = if self.count == 1 { self.resource.trim_end_matches('s') } else { &self.resource };
+        format!("{count} {what}")
+    }
 }
 
 /// The stored state that a stale write missed: its version and its editable values.

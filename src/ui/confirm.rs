@@ -6,8 +6,7 @@ use leptos::prelude::*;
 
 use super::form::{Sender, Sending, Sent};
 use super::icon::{Icon, Shape};
-use crate::base::error::Blocker;
-use crate::base::money::grouped;
+use super::problem::Blockers;
 use crate::base::record::TakenAlong;
 
 /// A button that opens a question. `href` leads to the page that asks the same without JavaScript.
@@ -82,21 +81,12 @@ pub fn DeleteForm(
                 .found
                 .get()
                 .map(|error| {
-                    let blockers = error
-                        .blockers
-                        .into_iter()
-                        .map(|blocker| {
-                            view! {
-                                <li>
-                                    <a href=blocker.href>{format!("{} {}", blocker.count, blocker.resource)}</a>
-                                </li>
-                            }
-                        })
-                        .collect_view();
                     view! {
                         <div class="notice bad" role="alert">
                             <p>{error.detail}</p>
-                            <ul>{blockers}</ul>
+                            <ul>
+                                <Blockers of=error.blockers.into_vec() />
+                            </ul>
                         </div>
                     }
                 })
@@ -114,23 +104,13 @@ pub fn DeleteForm(
 /// What goes along with a delete, and what stands in its way.
 #[component]
 pub fn Taken(taken: TakenAlong) -> impl IntoView {
-    let list = |blockers: Vec<Blocker>| {
-        blockers
-            .into_iter()
-            .map(|blocker| {
-                let text = format!("{} {}", grouped(&blocker.count.to_string()), blocker.resource);
-                match blocker.href.is_empty() {
-                    true => view! { <li>{text}</li> }.into_any(),
-                    false => view! { <li><a href=blocker.href>{text}</a></li> }.into_any(),
-                }
-            })
-            .collect_view()
-    };
     let goes = (!taken.goes.is_empty()).then(|| {
         view! {
             <div class="notice warn">
                 <p>"These go along:"</p>
-                <ul>{list(taken.goes)}</ul>
+                <ul>
+                    <Blockers of=taken.goes />
+                </ul>
             </div>
         }
     });
@@ -138,7 +118,9 @@ pub fn Taken(taken: TakenAlong) -> impl IntoView {
         view! {
             <div class="notice bad">
                 <p>"In use, so that it cannot be deleted, by:"</p>
-                <ul>{list(taken.blockers)}</ul>
+                <ul>
+                    <Blockers of=taken.blockers />
+                </ul>
             </div>
         }
     });

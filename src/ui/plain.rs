@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::context::{FailedForm, Revealed};
 use super::page::use_here;
+use super::problem::Blockers;
 
 /// What became of the form around a field.
 #[derive(Clone, Default)]
@@ -29,18 +30,12 @@ pub fn PlainForm(
     let same = |failed: &FailedForm| hidden.iter().all(|(name, value)| failed.typed.get(*name) == Some(value));
     let failed = use_context::<FailedForm>().filter(|failed| failed.action == action && same(failed));
     let notice = failed.as_ref().map(|failed| {
-        let others = failed.error.blockers.iter().cloned().map(|blocker| {
-            view! {
-                <li>
-                    <a href=blocker.href>{format!("{} {}", blocker.count, blocker.resource)}</a>
-                </li>
-            }
-        });
-        let others = others.collect_view();
         view! {
             <div class="notice bad" role="alert" id="error-summary">
                 <p>{failed.error.detail.clone()}</p>
-                <ul>{others}</ul>
+                <ul>
+                    <Blockers of=failed.error.blockers.to_vec() />
+                </ul>
             </div>
         }
     });

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::context::{PageProblem, Report};
 use super::page::DocumentTitle;
 use crate::base::Error;
+use crate::base::error::Blocker;
 
 /// A refusal in the place of what was asked for. Gives the page its status.
 #[component]
@@ -35,19 +36,23 @@ fn Messages(error: Error) -> impl IntoView {
     view! {
         <ul>
             {messages.into_iter().map(|message| view! { <li>{message}</li> }).collect_view()}
-            {error
-                .blockers
-                .into_iter()
-                .map(|blocker| {
-                    view! {
-                        <li>
-                            <a href=blocker.href>{format!("{} {}", blocker.count, blocker.resource)}</a>
-                        </li>
-                    }
-                })
-                .collect_view()}
+            <Blockers of=error.blockers.into_vec() />
         </ul>
     }
+}
+
+/// What stands in the way, as entries of a list; each leads to the page that lists it.
+#[component]
+pub fn Blockers(of: Vec<Blocker>) -> impl IntoView {
+    of.into_iter()
+        .map(|blocker| {
+            let text = blocker.said();
+            match blocker.href.is_empty() {
+                true => view! { <li>{text}</li> }.into_any(),
+                false => view! { <li><a href=blocker.href>{text}</a></li> }.into_any(),
+            }
+        })
+        .collect_view()
 }
 
 /// A whole page that says what went wrong, outside of the layout.
