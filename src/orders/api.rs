@@ -2,7 +2,6 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,9 +15,9 @@ use crate::base::error::Code;
 use crate::base::form::{Field, Input, Kind, checked};
 use crate::base::{Error, Result};
 use crate::server::AppState;
-use crate::server::openapi::{etag, idempotency_key, if_match, input_schema, links, need_any, operation};
+use crate::server::openapi::{etag_of_command, idempotency_key, if_match, input_schema, links, need_any, operation};
 use crate::server::record::{Described, View};
-use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, tagged};
+use crate::server::rest::{IfMatch, JsonBody, RecordId, allow, answering, outcome};
 
 /// The commands and the list of them, under every order.
 pub fn routes() -> Router<AppState> {
@@ -38,8 +37,12 @@ fn command<A: Act>(router: Router<AppState>) -> Router<AppState> {
 }
 
 async fn act<A: Act>(access: Access<A>, id: RecordId<Entity>, expected: IfMatch, wish: Wish) -> Result<Response> {
-    let outcome = Entity::act(&access, id.get()?, expected.0, wish).await?;
-    Ok(tagged(StatusCode::OK, &outcome.order, &outcome))
+    // A command shows what it wrote. What it would write is shown to those alone who may see the order.
+    if wish.dry_run {
+        access.also::<View<Entity>>()?;
+    }
+    let done = Entity::act(&access, id.get()?, expected.0, wish).await?;
+    Ok(outcome(done.dry_run, &done.order, &done))
 }
 
 /// Where an order stands and what can be done with it.
@@ -57,8 +60,9 @@ async fn actions(access: Access<View<Entity>>, id: RecordId<Entity>) -> Result<J
 
 const WISH: &[Field] = &[
     Field::new("reason", "Reason", Kind::Line { max: 500 }).help("Kept with the event; a cancellation needs one."),
-    Field::new("dry_run", "Dry run", Kind::Flag { default: false })
-        .help("Do the same work, write nothing, and answer with what would change."),
+    Field::new("dry_run", "Dry run", Kind::Flag { default: false }).help(
+        "Do the same work, write nothing, and answer with what would change. Needs the permission `orders.view` too.",
+    ),
 ];
 
 impl FromRequest<AppState> for Wish {
@@ -172,7 +176,7 @@ pub fn paths() -> Vec<(String, Value)> {
     let described = |command: Command, permission: String| {
         let outcome = json!({
             "description": "What was done, or with `dry_run` would be.",
-            "headers": { "ETag": etag() }, "links": links(on_order().iter(), "$response.body#/order/id"),
+            "headers": { "ETag": etag_of_command() }, "links": links(on_order().iter(), "$response.body#/order/id"),
             "content": { "application/json": { "schema": { "type": "object", "properties": {
                 "dry_run": { "type": "boolean" },
                 "changes": { "type": "object", "description": "Field to [before, after], as in the history." },

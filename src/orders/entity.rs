@@ -254,6 +254,14 @@ impl Resource for Entity {
         if errors.is_empty() { Ok(renamed) } else { Err(Error::fields(errors)) }
     }
 
+    fn filled(stored: &Order, given: &mut [(String, Given)]) {
+        for (_, value) in given.iter_mut().filter(|(name, _)| name == "items") {
+            if let Given::List(rows) = value {
+                item::filled(stored, rows);
+            }
+        }
+    }
+
     fn described() -> Described {
         super::api::described()
     }
@@ -376,8 +384,11 @@ impl Entity {
         allowed(&before, &before.settled(access.caller()), Command::Change)?;
         let mut input = change(&before)?;
         input.header.order_date = input.header.order_date.or_else(|| before.header.order_date.clone());
-        let people = customers(transaction, [input.header.customer.0]).await?;
+        let people = customers(transaction, [input.header.customer.0, before.header.customer.0]).await?;
         let customer = buyer(&people, &input.header, Some(&before))?;
+        if let Some(other) = people.get(&before.header.customer.0).filter(|other| other.id != customer.id) {
+            input.header.unship(other);
+        }
         let stored = before.items.as_deref().unwrap_or_default();
         let lines = match input.items {
             Some(items) => {
@@ -657,12 +668,18 @@ impl Header {
     /// Copies the customer's address where none is given: where they get their goods, else where they get their bills.
     fn ship_to(&mut self, customer: &customer::Model) {
         let header = self;
-        let given =
-            [&header.shipping_line1, &header.shipping_line2, &header.shipping_city, &header.shipping_postal_code];
-        if given.into_iter().any(Option::is_some) {
+        let [_, given @ ..] = header.address();
+        if given.iter().any(|part| part.is_some()) {
             return;
         }
-        let own = [&customer.shipping_line1, &customer.shipping_city, &customer.shipping_postal_code];
+        let own = [
+            &customer.shipping_line1,
+            &customer.shipping_line2,
+            &customer.shipping_postal_code,
+            &customer.shipping_city,
+            &customer.shipping_region,
+            &customer.shipping_country,
+        ];
         let of = |shipping: &Option<String>, billing: &Option<String>| {
             if own.into_iter().any(Option::is_some) { shipping.clone() } else { billing.clone() }
         };
@@ -673,6 +690,29 @@ impl Header {
         header.shipping_city = of(&customer.shipping_city, &customer.billing_city);
         header.shipping_region = of(&customer.shipping_region, &customer.billing_region);
         header.shipping_country = of(&customer.shipping_country, &customer.billing_country);
+    }
+
+    /// Takes the address away again if it is just what was copied from this customer, so that another's is copied.
+    fn unship(&mut self, customer: &customer::Model) {
+        let mut copied = self.clone();
+        copied.address().into_iter().for_each(|part| *part = None);
+        copied.ship_to(customer);
+        if copied.address() == self.address() {
+            self.address().into_iter().for_each(|part| *part = None);
+        }
+    }
+
+    /// Where the goods go: the name first.
+    fn address(&mut self) -> [&mut Option<String>; 7] {
+        [
+            &mut self.shipping_name,
+            &mut self.shipping_line1,
+            &mut self.shipping_line2,
+            &mut self.shipping_postal_code,
+            &mut self.shipping_city,
+            &mut self.shipping_region,
+            &mut self.shipping_country,
+        ]
     }
 }
 

@@ -514,6 +514,32 @@ pub(super) fn operated(
     named.collect()
 }
 
+/// Puts what is stored of a line in the place of what the row about it leaves unsaid, so that no price that was typed is lost by
+/// changing a quantity.
+pub(super) fn filled(order: &Order, rows: &mut [Given]) {
+    let stored = order.items.as_deref().unwrap_or_default();
+    let known = Known::of(stored);
+    let inputs: HashMap<_, _> = stored.iter().map(|line| line.id).zip(unchanged(order)).collect();
+    for row in rows {
+        let Given::Object(changes) = row else { continue };
+        let number = |name: &str| match changes.iter().find(|(known, _)| known == name)? {
+            (_, Given::Number(number)) => integer(number),
+            _ => None,
+        };
+        let sku = changes.iter().find_map(|(name, value)| match value {
+            Given::Text(sku) if name == "sku" => Some(sku.clone()),
+            _ => None,
+        });
+        let (id, product) = (number("id").map(ItemId), number("product").map(ProductId));
+        let line = known.line(&ItemInput { id, product, sku, ..ItemInput::default() });
+        if let Some(input) = line.and_then(|line| inputs.get(&line.id)) {
+            let mut fields = written(input);
+            merge(&mut fields, std::mem::take(changes));
+            *changes = fields;
+        }
+    }
+}
+
 /// A line as a client would write it.
 fn written(input: &ItemInput) -> Vec<(String, Given)> {
     let values = input.values();

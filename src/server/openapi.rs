@@ -213,6 +213,12 @@ pub fn etag() -> Value {
             "schema": { "type": "string", "pattern": "^\"v[0-9]+\"$" } })
 }
 
+/// The same of a command, which makes no version where it is only tried.
+pub fn etag_of_command() -> Value {
+    json!({ "description": "The version, such as `\"v17\"`; absent with `dry_run`.",
+            "schema": { "type": "string", "pattern": "^\"v[0-9]+\"$" } })
+}
+
 /// Links to operations on the record whose id stands `at` this place; changes name the version that was answered.
 pub fn links<'a>(operations: impl Iterator<Item = &'a String>, at: &str) -> Value {
     let link = |operation: &String| {

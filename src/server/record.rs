@@ -287,6 +287,9 @@ pub trait Resource:
         Ok(Renamed::new())
     }
 
+    /// Puts what is stored in the place of what nested values of a partial change leave unsaid.
+    fn filled(_stored: &Self::Record, _given: &mut [(String, Given)]) {}
+
     /// One page of a list: one count, one select, and what rows carry along.
     ///
     /// # Errors

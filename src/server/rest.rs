@@ -335,6 +335,7 @@ pub(super) fn patched<R: Resource>(
     renamed: &mut Renamed,
 ) -> Result<R::Input> {
     let mut fields = writable::<R>(stored, body, renamed)?;
+    R::filled(stored, &mut fields);
     for (name, value) in stored.values() {
         if !fields.iter().any(|(given, _)| *given == name) {
             fields.push((name, value.into()));
@@ -371,6 +372,11 @@ pub fn shown(status: StatusCode, record: &impl Stored) -> Response {
 /// Something about a record, with the record's entity tag.
 pub fn tagged(status: StatusCode, record: &impl Stored, body: &impl Serialize) -> Response {
     (status, [(ETAG, tag(record))], Json(body)).into_response()
+}
+
+/// What was done with a record, or would be. Only what was done makes a version, and so an entity tag.
+pub fn outcome(dry_run: bool, record: &impl Stored, body: &impl Serialize) -> Response {
+    if dry_run { Json(body).into_response() } else { tagged(StatusCode::OK, record, body) }
 }
 
 /// Takes the read-only fields out of a body, if they are sent back as they were read.

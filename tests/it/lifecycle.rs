@@ -413,7 +413,9 @@ both! {
         for (status, name) in [("draft", "place"), ("placed", "ship"), ("placed", "reopen"), ("draft", "cancel"), ("placed", "cancel")] {
             let order = order_that_is(app, &customer, status).await;
             let books = app.order_books().await;
-            let dry = app.act(As::Staff, &order, name, json!({ "reason": "why", "dry_run": true })).await.expect(200).json();
+            let dry = app.act(As::Staff, &order, name, json!({ "reason": "why", "dry_run": true })).await.expect(200);
+            assert!(!dry.headers.contains_key("etag"), "no version was made");
+            let dry = dry.json();
             assert_eq!(app.order_books().await, books, "{status}: {name}");
             assert_eq!(app.get(As::Staff, &path(&order)).await.json(), order);
 
@@ -443,6 +445,51 @@ both! {
                 assert_eq!(real["order"][amount], order[amount], "a command changes no amount");
             }
         }
+    }
+
+    async fn a_dry_run_shows_an_order_to_those_alone_who_may_see_it(app) {
+        let order = order_that_is(app, &shop(app).await, "placed").await;
+        let headers = [("content-type", "application/json")];
+        let ship = async |permissions: &[&str]| {
+            let bearer = app.bearer(permissions).await;
+            let body = json!({ "dry_run": true }).to_string();
+            app.call(As::Anonymous, "POST", &format!("{}ship/", path(&order)), &[headers[0], ("authorization", &bearer)], body).await
+        };
+        let refused = ship(&["orders.ship"]).await.expect(403);
+        assert!(refused.body.contains("orders.view") && !refused.body.contains("customer_name"), "{}", refused.body);
+        ship(&["orders.ship", "orders.view"]).await.expect(200);
+    }
+
+    async fn an_address_is_copied_as_a_whole_and_goes_with_the_customer_it_was_copied_from(app) {
+        let customer = async |name: &str, rest: Value| {
+            let mut body = json!({ "name": name, "billing_city": "Wien", "billing_country": "AT" });
+            body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            app.json(As::Staff, "POST", "/api/customers/", body).await.expect(201).json()
+        };
+        let (first, second) = (customer("Anna", json!({})).await, customer("Bob", json!({ "shipping_line2": "Door 3" })).await);
+        app.product("A", "10").await;
+        app.product("B", "2.50").await;
+        let sent = |order: &Value| {
+            ["name", "line1", "line2", "postal_code", "city", "region", "country"].map(|part| order[format!("shipping_{part}")].clone())
+        };
+        let place = async |order: &Value| app.act(As::Staff, order, "place", json!({})).await.expect(200).json()["order"].clone();
+        let change = async |order: &Value, body: Value| app.json(As::Staff, "PATCH", &path(order), body).await.expect(200).json();
+
+        let order = order_that_is(app, &first, "draft").await;
+        change(&order, json!({ "shipping_country": "FR", "shipping_region": "Bretagne" })).await;
+        let placed = place(&order).await;
+        assert_eq!(sent(&placed)[1..], json!([null, null, null, null, "Bretagne", "FR"]).as_array().unwrap()[..], "what was typed stays");
+
+        let order = order_that_is(app, &first, "placed").await;
+        assert_eq!(sent(&app.get(As::Staff, &path(&order)).await.json()), [json!("Anna"), json!(null), json!(null), json!(null), json!("Wien"), json!(null), json!("AT")]);
+        app.act(As::Staff, &order, "reopen", json!({})).await.expect(200);
+        let changed = change(&order, json!({ "customer": second["id"] })).await;
+        assert_eq!(sent(&changed), [const { Value::Null }; 7], "it was Anna's");
+        assert_eq!(sent(&place(&order).await), [json!("Bob"), json!(null), json!("Door 3"), json!(null), json!(null), json!(null), json!(null)]);
+        app.act(As::Staff, &order, "reopen", json!({})).await.expect(200);
+        change(&order, json!({ "shipping_line2": "Door 4" })).await;
+        change(&order, json!({ "customer": first["id"] })).await;
+        assert_eq!(sent(&place(&order).await)[2], "Door 4", "what somebody typed stays");
     }
 
     async fn a_command_is_decided_on_a_version(app) {

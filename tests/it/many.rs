@@ -17,7 +17,7 @@ use crate::support::{As, Kind, TestApp, run};
 const LARGE: [&str; 5] = ["orders", "order_items", "customers", "products", "events"];
 
 /// What people and scripts ask for, day by day.
-const ASKED: [&str; 50] = [
+const ASKED: [&str; 52] = [
     "/orders",
     "/orders?page=40",
     "/orders?status=placed",
@@ -64,6 +64,8 @@ const ASKED: [&str; 50] = [
     "/api/order-items/?order=40",
     "/api/order-items/?product=7",
     "/api/order-items/?cursor=c1-1000",
+    "/api/order-items/?order__status=shipped",
+    "/api/order-items/?cursor=&order__status=shipped",
     "/api/customers/?email=somebody%40kontor.example",
     "/api/customers/?ordering=-updated_at",
     "/api/products/?sku=BEV-001",

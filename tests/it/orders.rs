@@ -170,6 +170,31 @@ both! {
         assert_eq!(read(app, &order).await, order);
     }
 
+    async fn a_list_of_lines_in_a_patch_keeps_what_it_does_not_say(app) {
+        let customer = shop(app).await;
+        let order = app.order(&customer, json!([
+            { "sku": "A", "quantity": 1, "unit_price": "8.00", "discount_percent": "10", "description": "As agreed" },
+            { "sku": "B", "quantity": 1 },
+        ])).await;
+        let product = order["items"][1]["product"].clone();
+        app.json(As::Staff, "PATCH", &format!("/api/products/{product}/"), json!({ "price": "99" })).await.expect(200);
+        for named in [json!({ "id": order["items"][0]["id"] }), json!({ "sku": "a" }), json!({ "product": order["items"][0]["product"] })] {
+            let (mut first, mut second) = (named.clone(), json!({ "sku": "B" }));
+            (first["quantity"], second["quantity"]) = (json!("3"), json!("2"));
+            let changed = app.json(As::Staff, "PATCH", &path(&order), json!({ "items": [first, second] })).await.expect(200).json();
+            let lines = changed["items"].as_array().unwrap();
+            assert_eq!((&lines[0]["quantity"], &lines[1]["quantity"]), (&json!("3"), &json!("2")), "{named}");
+            for name in ["id", "unit_price", "price_is_manual", "discount_percent", "description"] {
+                assert_eq!((&lines[0][name], &lines[1][name]), (&order["items"][0][name], &order["items"][1][name]), "{named}: {name}");
+            }
+        }
+        // What is said to be blank is: the price is the product's again.
+        let blank = json!({ "items": [{ "sku": "B", "unit_price": null }, { "sku": "C", "quantity": 1 }] });
+        let changed = app.json(As::Staff, "PATCH", &path(&order), blank).await.expect(200).json();
+        let lines = changed["items"].as_array().unwrap();
+        assert_eq!((lines.len(), &lines[0]["unit_price"], &lines[0]["quantity"]), (2, &json!("99.00"), &json!("2")));
+    }
+
     async fn too_many_lines_are_refused(app) {
         let customer = shop(app).await;
         let items: Vec<_> = (0..5_001).map(|_| json!({ "sku": "A", "quantity": 1 })).collect();

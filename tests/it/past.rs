@@ -117,7 +117,9 @@ both! {
         let path = format!("/api/products/{}/", product["id"]);
         let at = moment();
         app.json(As::Staff, "PATCH", &path, json!({ "price": "2.00", "barcode": "123", "name": "Renamed" })).await.expect(200);
-        let dry = app.json(As::Staff, "POST", &format!("{path}restore/"), json!({ "as_of": at, "dry_run": true })).await.expect(200).json();
+        let dry = app.json(As::Staff, "POST", &format!("{path}restore/"), json!({ "as_of": at, "dry_run": true })).await.expect(200);
+        assert!(!dry.headers.contains_key("etag"), "no version was made");
+        let dry = dry.json();
         assert_eq!(app.get(As::Staff, &path).await.json()["price"], "2.00");
         let done = app.json(As::Staff, "POST", &format!("{path}restore/"), json!({ "as_of": at, "reason": "Typed wrong" })).await.expect(200);
         assert_eq!(done.header("etag"), "\"v3\"");

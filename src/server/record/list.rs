@@ -188,7 +188,7 @@ async fn in_window<R: Resource>(
             let rows = ordered::<R>(backend, query, Approach::Window)?.offset(part.offset).limit(part.limit);
             let mut rows = part.also.clone().into_iter().fold(rows, QueryFilter::filter).into_query();
             let window = from(&all, Approach::Natural)?.limit(window.unwrap_or(FURTHEST)).into_query();
-            rows.from_clear().from_subquery(window, R::NAME);
+            rows.from_clear().from_subquery(window, R::default().table_name());
             rows
         }
     };
@@ -354,7 +354,7 @@ pub async fn matches<R: Resource>(
 }
 
 /// The most matches that are put in order of their names; of more, the first are looked for in that order.
-const HITS: u64 = 1_000;
+const HITS: u64 = 100;
 
 /// How far a record may have moved in its list since the list was read.
 const NEAR: u64 = 12;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 
-use super::{IfMatch, JsonBody, RecordId, tagged};
+use super::{IfMatch, JsonBody, RecordId, outcome};
 use crate::access::gate::{Access, Actor, Caller};
 use crate::access::holds;
 use crate::base::error::Code;
@@ -18,7 +17,7 @@ use crate::base::time::stored::moment;
 use crate::base::{Error, Result};
 use crate::server::AppState;
 use crate::server::kinds::{self, Asking, Undone};
-use crate::server::openapi::{field_schema, idempotency_key, if_match, responses_with};
+use crate::server::openapi::{etag_of_command, field_schema, idempotency_key, if_match, responses_with};
 use crate::server::record::past::{self as records, At, Wish};
 use crate::server::record::{Resource, View};
 
@@ -82,7 +81,7 @@ pub(super) async fn restore<R: Resource>(
     };
     let wish = Wish { at, reason: text(&values, "reason"), dry_run: flag(&values, "dry_run") };
     let restored = records::restore::<R>(&access, id, expected.0, wish).await?;
-    Ok(tagged(StatusCode::OK, &restored.record, &restored))
+    Ok(outcome(restored.dry_run, &restored.record, &restored))
 }
 
 /// Undoes what was done in a request.
@@ -131,7 +130,7 @@ pub(in crate::server) fn restoring<R: Resource>(schema: &str) -> (String, Value)
         json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "integer", "format": "int64" } }]);
     let answer = json!({ "200": {
         "description": "What was done, or with `dry_run` would be.",
-        "headers": { "ETag": { "schema": { "type": "string" } } },
+        "headers": { "ETag": etag_of_command() },
         "content": { "application/json": { "schema": { "type": "object", "required": ["dry_run", "changes", "record"], "properties": {
             "dry_run": { "type": "boolean" },
             "changes": { "type": "object", "description": "Field to [before, after], as in the history." },
