@@ -191,3 +191,36 @@ test("the API's documentation is readable", async ({ page, js }) => {
   await page.getByRole("link", { name: "explorer" }).click();
   await expect(page.getByText("/api/customers/", { exact: true }).first()).toBeVisible();
 });
+
+test("a filter that was taken away does not come back", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/products?sku__startswith=BEV");
+  const state = page.getByLabel("State");
+  await state.selectOption("Active");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await expect(page).toHaveURL(/is_active=true/);
+  // What the bar has no control for stays, and can be taken away.
+  await expect(page).toHaveURL(/sku__startswith=BEV/);
+  await page.getByRole("link", { name: "Take the filter Active away" }).click();
+  await expect(page).not.toHaveURL(/is_active=true/);
+  await expect(state).toHaveValue("");
+  await page.getByRole("link", { name: "Take the filter sku__startswith = BEV away" }).click();
+  await expect(page).toHaveURL(/\/products$/);
+  await page.getByRole("button", { name: "Apply" }).click();
+  await expect(page.getByText("1–", { exact: false }).first()).toBeVisible();
+  await expect(state).toHaveValue("");
+  await expect(page).not.toHaveURL(/is_active=true/);
+});
+
+test("working through a narrowed list goes on after each record", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/orders?status=placed");
+  const rows = page.locator("table.list a.key");
+  const second = await rows.nth(1).textContent();
+  await rows.first().click();
+  await expect(page).toHaveURL(/status=placed&at=1$/);
+  await alive(page, js);
+  await page.getByRole("button", { name: "Ship" }).click();
+  await expect(page.locator(".head .badge")).toHaveText("Shipped");
+  await expect(page).toHaveURL(/status=placed&at=1$/);
+  await page.getByRole("link", { name: "Next in the list" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(second ?? "");
+});

@@ -388,3 +388,77 @@ test("on a phone every cell of the grid can be typed into, and nothing moves whe
   expect(await heights(page)).toEqual(await heights(drawn));
   await drawn.context().close();
 });
+
+test("another product on a stored line brings its own price, the old one brings its back", async ({ page, js }) => {
+  test.skip(!js, "products are taken while typing with JavaScript");
+  await signIn(page, js, "mira", "/orders/new");
+  await page.locator("#f-customer").fill("C-00002");
+  const row = page.locator(".grid tbody tr").first();
+  const [sku, price] = [row.getByLabel("SKU"), row.getByLabel("Unit price")];
+  await sku.fill("BEV-001");
+  await row.getByLabel("Quantity").fill("2");
+  await page.keyboard.press("ControlOrMeta+s");
+  await expect(page).toHaveURL(/\/orders\/\d+$/);
+  await expect(price).toHaveValue("14.90");
+  await sku.fill("DAI-001");
+  await sku.press("Tab");
+  await expect(price).toHaveValue("");
+  await expect(price).toHaveAttribute("placeholder", "9.45");
+  await expect(row.locator("td.manual")).toHaveCount(0);
+  await sku.fill("BEV-001");
+  await sku.press("Tab");
+  await expect(price).toHaveValue("14.90");
+  await sku.fill("DAI-001");
+  await sku.press("Tab");
+  await expect(price).toHaveAttribute("placeholder", "9.45");
+  // The focus is outside of the form after a button was pressed; the key still saves.
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.keyboard.press("ControlOrMeta+s");
+  await expect(price).toHaveValue("9.45");
+  await expect(row.locator("td.manual")).toHaveCount(0);
+});
+
+test("a cell that the keyboard enters is typed over, as in a spreadsheet", async ({ page, js }) => {
+  test.skip(!js, "the keyboard moves between cells with JavaScript");
+  await signIn(page, js, "mira", "/orders/new");
+  const rows = page.locator(".grid tbody tr");
+  await rows.nth(0).getByLabel("Quantity").fill("4");
+  await rows.nth(1).getByLabel("Quantity").fill("6");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.type("5");
+  await expect(rows.nth(0).getByLabel("Quantity")).toHaveValue("5");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowRight");
+  await expect(rows.nth(1).getByLabel("Unit price")).toBeFocused();
+  await expect(rows.nth(1).getByLabel("Quantity")).toHaveValue("6");
+});
+
+test("what is typed and not saved is not left without a question", async ({ page, js }) => {
+  test.skip(!js, "only a script can ask");
+  await signIn(page, js, "mira", "/customers/new");
+  let asked = 0;
+  let stay = true;
+  page.on("dialog", (dialog) => {
+    asked++;
+    return stay ? dialog.dismiss() : dialog.accept();
+  });
+  const products = page.getByRole("navigation").getByRole("link", { name: "Products" });
+  await products.click();
+  await expect(page).toHaveURL(/\/products$/);
+  expect(asked).toBe(0);
+  for (const [path, field] of [["/customers/new", "#f-name"], ["/orders/new", ".grid tbody tr:nth-child(2) .q input"]]) {
+    await page.goto(path);
+    await alive(page, js);
+    asked = 0;
+    stay = true;
+    await page.locator(field).fill("7");
+    await products.click();
+    expect(asked).toBe(1);
+    await expect(page).toHaveURL(new RegExp(`${path}$`));
+    await expect(page.locator(field)).toHaveValue("7");
+    stay = false;
+    await products.click();
+    await expect(page).toHaveURL(/\/products$/);
+    expect(asked).toBe(2);
+  }
+});

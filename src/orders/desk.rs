@@ -14,7 +14,7 @@ use crate::history::{Detail, entity as history};
 use crate::products::entity as products;
 use crate::server::calls::neighbours;
 use crate::server::record::{self, Add, Change, Expected, OnceKey, Resource, Stored, View, made_before};
-use crate::server::web::{access, done, go};
+use crate::server::web::{access, done, go_to_record};
 
 /// How many hits are offered while somebody types.
 const HITS: u64 = 8;
@@ -164,6 +164,6 @@ fn placing<P>(access: &Access<P>, then: Option<&str>) -> Result<Option<Access<Pl
 }
 
 fn led_to(id: i64) -> i64 {
-    go(&format!("/orders/{id}"));
+    go_to_record(&format!("/orders/{id}"));
     id
 }

@@ -1,7 +1,7 @@
 //! What the server functions of every module do, over any [`Resource`].
 
 use super::record::{self, Add, Expected, OnceKey, Resource, Stored, View};
-use super::web::{access, done, go};
+use super::web::{access, done, go, go_to_record};
 use crate::access::gate::Access;
 use crate::base::Result;
 use crate::base::form::{Input, Typed};
@@ -107,6 +107,6 @@ pub async fn delete<R: Resource>(id: i64, version: i64) -> Result<()> {
 }
 
 fn led_to<R: Resource>(id: i64) -> i64 {
-    go(&format!("{}/{id}", R::LISTING.path));
+    go_to_record(&format!("{}/{id}", R::LISTING.path));
     id
 }

@@ -242,6 +242,20 @@ pub fn go(to: &str) {
     leptos_axum::redirect(to);
 }
 
+/// Sends the person to the page of a record. Who came from there, or from a page under it, keeps their place in the list it was
+/// opened from.
+pub fn go_to_record(path: &str) {
+    let came = use_context::<Parts>().and_then(|parts| {
+        let from = parts.headers.get(axum::http::header::REFERER)?.to_str().ok()?.parse::<Uri>().ok()?;
+        let of_record = from.path() == path || from.path().strip_prefix(path)?.starts_with('/');
+        from.query().filter(|query| of_record && query.contains("at=")).map(str::to_owned)
+    });
+    match came {
+        Some(query) => go(&format!("{path}?{query}")),
+        None => go(path),
+    }
+}
+
 /// Sends the person back to a page of ours.
 pub fn led_back(page: &str) {
     go(&super::signing::local(page));

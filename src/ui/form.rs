@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use leptos::ev::{MouseEvent, SubmitEvent};
+use leptos::html::Form;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
@@ -13,6 +14,7 @@ use super::context::FailedForm;
 use super::notice::Told;
 use super::page::{unescaped_place, use_here};
 use super::records::Answer;
+use super::unsaved::guard;
 use crate::base::Error;
 use crate::base::country;
 use crate::base::error::Code;
@@ -125,8 +127,10 @@ pub fn RecordForm(
             }
         }
     };
+    let form = NodeRef::<Form>::new();
+    guard(move || Some(typed_into(pairs(&form.try_get_untracked()??)?)));
     view! {
-        <form action=action method="post" class="form" novalidate=true on:submit=checked>
+        <form node_ref=form action=action method="post" class="form" novalidate=true on:submit=checked>
             <FormBody fields typed found=sending.found start_version=start.version hidden=start.hidden />
             <div class="form-actions">
                 <button class="btn primary" disabled=move || sending.pending.get()>
@@ -463,13 +467,22 @@ pub fn FieldRow(field: &'static Field, value: String, found: RwSignal<Option<Err
 
 /// The controls of the form that is being sent, by name. Only a browser knows.
 pub(super) fn fields(event: &SubmitEvent) -> Option<Vec<(String, String)>> {
-    let form: HtmlFormElement = event.target()?.dyn_into().ok()?;
-    let data = FormData::new_with_form(&form).ok()?;
+    pairs(&event.target()?.dyn_into().ok()?)
+}
+
+/// The controls of a form, by name.
+pub(crate) fn pairs(form: &HtmlFormElement) -> Option<Vec<(String, String)>> {
+    let data = FormData::new_with_form(form).ok()?;
     let pair = |pair| {
         let pair = js_sys::Array::from(&pair);
         Some((pair.get(0).as_string()?, pair.get(1).as_string().unwrap_or_default()))
     };
     data.entries().into_iter().map(|entry| pair(entry.ok()?)).collect()
+}
+
+/// What somebody typed into the controls of a form, without what goes along unseen.
+pub(crate) fn typed_into(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    pairs.into_iter().filter(|(name, text)| name.starts_with("form[") && !text.is_empty()).collect()
 }
 
 /// What the form that is being sent holds.
@@ -514,7 +527,23 @@ pub(crate) fn focus(id: impl Into<String>) {
 /// Whether the focus could be moved there.
 pub(crate) fn focused(id: &str) -> bool {
     let element = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
-    element.is_some_and(|element| element.focus().is_ok())
+    let Some(element) = element.filter(|element| element.focus().is_ok()) else { return false };
+    // As when Tab leads there: what is typed takes the place of what stands there.
+    if let Some(input) = element.dyn_ref::<HtmlInputElement>() {
+        input.select();
+    }
+    true
+}
+
+/// Moves the focus back to a control in which somebody types on.
+pub(crate) fn resume(id: &str) {
+    go_to(id);
+    let control = document().get_element_by_id(id).and_then(|control| control.dyn_into::<HtmlInputElement>().ok());
+    if let Some(input) = control {
+        let end = u32::try_from(input.value().encode_utf16().count()).unwrap_or(u32::MAX);
+        // What has no caret, as a day, stays as it is.
+        let _ = input.set_selection_range(end, end);
+    }
 }
 
 /// Moves the focus to a control, and opens what it is folded into.

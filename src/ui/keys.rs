@@ -7,13 +7,14 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlElement};
 
 /// The keys and what they do.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("/", "Search this list"),
     ("n", "New"),
     ("e", "Edit"),
     ("j, k", "Next and previous row"),
     ("Enter", "Open the row"),
     ("[, ]", "Previous and next record of the list"),
+    ("Esc", "Leave the field, for these keys"),
     ("?", "This list of keys"),
 ];
 
@@ -54,6 +55,15 @@ pub fn Keys() -> impl IntoView {
 fn pressed(event: &KeyboardEvent, dialog: NodeRef<Dialog>) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let typing = target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
+    if typing && event.key() == "Escape" && !event.default_prevented() && found("dialog[open]").is_none() {
+        // A search would be emptied, though the list stays narrowed.
+        event.prevent_default();
+        if let Some(field) = document().active_element().and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
+            // What keeps the focus is typed into still.
+            let _ = field.blur();
+        }
+        return;
+    }
     if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || found("dialog[open]").is_some() {
         return;
     }

@@ -18,4 +18,5 @@ pub mod problem;
 pub mod records;
 pub mod table;
 pub mod timeline;
+pub mod unsaved;
 pub mod when;

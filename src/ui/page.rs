@@ -20,6 +20,15 @@ pub fn use_here() -> impl Fn() -> String + Copy + Send + Sync + 'static {
     }
 }
 
+/// The address of another page of the same record, which keeps the place in the list the record was opened from.
+pub fn use_within() -> impl Fn(String) -> String + Copy + Send + Sync + 'static {
+    let search = use_location().search;
+    move |path| match untrack(|| search.get()).trim_start_matches('?') {
+        query if query.contains("at=") => format!("{path}?{query}"),
+        _ => path,
+    }
+}
+
 /// Text for the two places that are not escaped when the server draws them: the document's title and the inside of a
 /// `<textarea>`. The browser takes both as plain text.
 pub fn unescaped_place(text: String) -> String {

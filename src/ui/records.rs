@@ -20,7 +20,7 @@ use super::confirm::{AskButton, DeleteForm, Taken};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
 use super::icon::{Icon, Shape};
-use super::page::{ActiveBadge, Crumb, Heading};
+use super::page::{ActiveBadge, Crumb, Heading, use_within};
 use super::past;
 use super::problem::Problem;
 use super::table::{Column, Filter, List, use_query_text};
@@ -260,6 +260,7 @@ pub(super) fn use_id() -> Memo<Option<i64>> {
 #[component]
 fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
     let Detail { record: row, events, beside } = detail;
+    let within = use_within();
     let (id, version, active, name) = (row.id, row.version, row.is("is_active"), row.text("name"));
     let actions = {
         let name = name.clone();
@@ -270,7 +271,7 @@ fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
                     .may("change")
                     .then(|| {
                         view! {
-                            <a class="btn" href=format!("{}/edit", pages.href(id)) data-key="e">
+                            <a class="btn" href=within(format!("{}/edit", pages.href(id))) data-key="e">
                                 <Icon shape=Shape::Pencil />
                                 "Edit"
                                 <kbd>"e"</kbd>
@@ -369,7 +370,7 @@ fn Edit(pages: &'static Pages, row: Row) -> impl IntoView {
             })
             fields=pages.fields()
             start
-            cancel=pages.href(id)
+            cancel=use_within()(pages.href(id))
             submit="Save changes"
         />
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use leptos::ev::SubmitEvent;
+use leptos::html::Form;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
@@ -154,6 +155,18 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
             navigate(&format!("{}?{}", listing.path, pairs.join("&")), NavigateOptions::default());
         }
     };
+    let form = NodeRef::<Form>::new();
+    // A control that somebody changed shows that, whatever its attribute says, until the form is reset.
+    Effect::new(move |drawn: Option<()>| {
+        query.track();
+        if drawn.is_some() {
+            request_animation_frame(move || {
+                if let Some(form) = form.get_untracked() {
+                    form.reset();
+                }
+            });
+        }
+    });
     view! {
         {move || {
             let state = query.get();
@@ -168,17 +181,28 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                 .filter_map(|(filter, (name, before))| {
                     let text = format!("{before}{}", filter.said(state.filters.get(name)?));
                     let href = state.filtered(name, "").href(listing.path);
-                    Some(
-                        view! {
-                            <a class="chip on" href=href aria-label=format!("Take the filter {text} away")>
-                                <bdi>{text.clone()}</bdi>
-                                <Icon shape=Shape::Close />
-                            </a>
-                        },
-                    )
+                    Some(view! { <Chip text href /> })
                 })
                 .collect_view();
             let tab = listing.tabs.and_then(|tab| Some((tab, state.filters.get(tab)?.clone())));
+            let known = |name: &str| {
+                listing.tabs == Some(name) || filters.iter().any(|filter| filter.names().iter().any(|(known, _)| *known == name))
+            };
+            // What a link or a script narrowed the list by stays, and can be taken away.
+            let others: Vec<_> = state.filters.iter().filter(|(name, _)| !known(name)).collect();
+            let more = others
+                .iter()
+                .map(|(name, value)| {
+                    let text = format!("{name} = {value}");
+                    let href = state.filtered(name, "").href(listing.path);
+                    view! { <Chip text href /> }
+                })
+                .collect_view();
+            let more_hidden = others
+                .into_iter()
+                .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone() /> })
+                .collect_view();
+            let size = (state.page_size != PAGE_SIZE).then(|| state.page_size.to_string());
             let fields = filters
                 .iter()
                 .map(|filter| {
@@ -189,7 +213,7 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                 })
                 .collect_view();
             view! {
-                <form method="get" action=listing.path class="filters" role="search" aria-label=pages.title on:submit=apply.clone()>
+                <form node_ref=form method="get" action=listing.path class="filters" role="search" aria-label=pages.title on:submit=apply.clone()>
                     <label class="search">
                         <Icon shape=Shape::Search />
                         <input
@@ -204,11 +228,25 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                     {fields}
                     {ordering.map(|ordering| view! { <input type="hidden" name="ordering" value=ordering /> })}
                     {tab.map(|(name, value)| view! { <input type="hidden" name=name value=value /> })}
+                    {more_hidden}
+                    {size.map(|size| view! { <input type="hidden" name="page_size" value=size /> })}
                     <button class="btn small">"Apply"</button>
                     {chips}
+                    {more}
                 </form>
             }
         }}
+    }
+}
+
+/// A filter that is set, which leads to the list without it.
+#[component]
+fn Chip(text: String, href: String) -> impl IntoView {
+    view! {
+        <a class="chip on" href=href aria-label=format!("Take the filter {text} away")>
+            <bdi>{text.clone()}</bdi>
+            <Icon shape=Shape::Close />
+        </a>
     }
 }
 

@@ -38,6 +38,37 @@ both! {
         assert_eq!(order["items"].as_array().unwrap().len(), 2, "rows that say nothing are spare");
     }
 
+    async fn whoever_works_through_a_list_keeps_their_place_in_it(app) {
+        app.product("A", "10").await;
+        let customer = app.customer("Somebody").await;
+        let mut orders = Vec::new();
+        for _ in 0..3 {
+            let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+            orders.push(app.act(As::Staff, &order, "place", json!({})).await.expect(200).json()["order"].clone());
+        }
+        let middle = &orders[1];
+        let page = format!("/orders/{}?status=placed&at=2", middle["id"]);
+        let ship = async |referer: String| {
+            let body = format!("id={}&version={}&page=%2Forders", middle["id"], middle["version"]);
+            let request = axum::http::Request::post("/-/orders/ship").header("accept", "text/html").header("host", "kontor.example")
+                .header("sec-fetch-site", "same-origin").header("content-type", "application/x-www-form-urlencoded")
+                .header("cookie", app.cookie(As::Staff).unwrap()).header("referer", referer);
+            app.send(request.body(axum::body::Body::from(body)).unwrap()).await
+        };
+        let shipped = ship(format!("https://kontor.example{page}")).await.expect(303);
+        assert_eq!(shipped.header("location"), page);
+        let body = app.page(As::Staff, &page).await.expect(200).body;
+        // The latest comes first. The next takes the place of the one that left.
+        for (order, at) in [(&orders[2], 1), (&orders[0], 2)] {
+            assert!(body.contains(&format!("href=\"/orders/{}?status=placed&amp;at={at}\"", order["id"])), "{at}: {body}");
+        }
+        // Pages of others say nothing of a place.
+        for other in [format!("https://kontor.example/orders/{}0?at=1", middle["id"]), "https://kontor.example/orders?at=1".into()] {
+            let again = ship(other.clone()).await;
+            assert!(!again.header("location").contains("at="), "{other}");
+        }
+    }
+
     async fn a_customer_may_be_typed_by_code_or_name(app) {
         shop(app).await;
         app.customer("Twin").await;

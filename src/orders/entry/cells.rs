@@ -42,6 +42,8 @@ pub(super) struct Cells {
     pub(super) product: Option<Known>,
     /// The price that was taken from the product and stored; any other is typed.
     pub(super) taken_price: Option<String>,
+    /// SKU and price of a line that is stored with its product's price.
+    pub(super) stored: Option<[String; 2]>,
     /// What the server said, by column or about the line.
     pub(super) errors: BTreeMap<String, String>,
     /// The line that has the same product.
@@ -60,6 +62,7 @@ impl Cells {
                 tax_rate: item.tax_rate,
             }),
             taken_price: (!item.price_is_manual).then(|| item.unit_price.to_string()),
+            stored: (!item.price_is_manual).then(|| [item.sku.clone(), item.unit_price.to_string()]),
             ..Self::default()
         }
     }
@@ -76,6 +79,26 @@ impl Cells {
     pub(super) fn is_manual(&self) -> bool {
         let price = self.text(2);
         !price.is_empty() && self.taken_price.as_deref() != Some(price)
+    }
+
+    /// Takes the product away, and with it the price that was taken from it.
+    pub(super) fn forget_product(&mut self) {
+        if !self.is_manual() {
+            self.texts[2].clear();
+        }
+        (self.product, self.twin, self.taken_price) = (None, None, None);
+    }
+
+    /// Puts a product in. A stored line that gets its own back keeps the price it was stored with.
+    pub(super) fn meet(&mut self, sku: String, known: Known) {
+        if let Some([stored, price]) =
+            self.stored.as_ref().filter(|_| self.product.is_none() && self.text(2).is_empty())
+            && *stored == sku
+        {
+            (self.texts[2], self.taken_price) = (price.clone(), Some(price.clone()));
+        }
+        self.texts[0] = sku;
+        self.product = Some(known);
     }
 
     /// What its amounts are computed from, once product, quantity and price are there.

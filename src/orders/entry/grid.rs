@@ -148,7 +148,7 @@ impl Grid {
             }
             if column == 0 {
                 cells.errors.remove("product");
-                (cells.product, cells.twin, cells.taken_price) = (None, None, None);
+                cells.forget_product();
             }
         });
         if column == 2 && line.cells.with_untracked(|cells| cells.text(2).is_empty() && cells.product.is_some()) {

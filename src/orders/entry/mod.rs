@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use leptos::ev::{InputEvent, KeyboardEvent, SubmitEvent};
+use leptos::ev::{self, InputEvent, KeyboardEvent, SubmitEvent};
+use leptos::html::Form;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{HtmlFormElement, HtmlInputElement};
@@ -17,10 +18,13 @@ use crate::base::form::{Field, Input, Typed, shown};
 use crate::history::Detail;
 use crate::ui::chunk::is_alive;
 use crate::ui::context::FailedForm;
-use crate::ui::form::{Conflict, FieldRow, Sender, Sending, Sent, Summary, focus_drawn, go_to, sent_by};
+use crate::ui::form::{
+    Conflict, FieldRow, Sender, Sending, Sent, Summary, focus_drawn, pairs, resume, sent_by, typed_into,
+};
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::Heading;
 use crate::ui::timeline::Timeline;
+use crate::ui::unsaved::guard;
 
 /// The values of a row.
 mod cells;
@@ -91,12 +95,20 @@ pub fn Entry(
     let first_rows = resumed.as_deref().and_then(cell_of_id).map_or(0, |(key, _)| key as usize);
     Effect::new(move || {
         if let Some(id) = resumed.clone() {
-            request_animation_frame(move || go_to(&id));
+            request_animation_frame(move || resume(&id));
         }
     });
     Effect::new(move || sending.found.with(|error| grid.explain(error.as_ref())));
     let wrong = Memo::new(move |_| if sending.found.with(Option::is_some) { grid.wrong() } else { Vec::new() });
     let customer = Customer::new(&first);
+    let order_form = NodeRef::<Form>::new();
+    guard(move || {
+        let mut header = typed_into(pairs(&order_form.try_get_untracked()??)?);
+        header.retain(|(name, _)| !name.starts_with("form[items."));
+        let mut lines = Typed::new();
+        grid.typed(&mut lines);
+        Some((header, lines))
+    });
     let early = StoredValue::new(typed_early());
     Effect::new(move || {
         for (control, text) in early.try_update_value(std::mem::take).unwrap_or_default() {
@@ -130,7 +142,7 @@ pub fn Entry(
     };
     let shortcuts = move |event: KeyboardEvent| {
         let place = event.key() == "Enter";
-        if !(event.ctrl_key() || event.meta_key()) || !(place || event.key() == "s") {
+        if !(event.ctrl_key() || event.meta_key()) || !(place || event.key() == "s") || is_asking() {
             return;
         }
         event.prevent_default();
@@ -141,6 +153,11 @@ pub fn Entry(
             let _ = form.request_submit();
         }
     };
+    // Wherever the focus is: after a button was pressed it is outside of the form.
+    Effect::new(move || {
+        let listener = window_event_listener(ev::keydown, shortcuts);
+        on_cleanup(move || listener.remove());
+    });
     let current = move || {
         let stale = sending.found.with(|error| error.as_ref().and_then(|error| Some(error.stale.as_ref()?.version)));
         stale.unwrap_or(version)
@@ -209,7 +226,7 @@ pub fn Entry(
     });
     view! {
         <Heading title crumb=PAGES.crumb() beside badge actions />
-        <form id="order-form" class="form entry" action=action method="post" novalidate=true on:submit=submit on:keydown=shortcuts on:beforeinput=unmoved>
+        <form node_ref=order_form id="order-form" class="form entry" action=action method="post" novalidate=true on:submit=submit on:beforeinput=unmoved>
             <Summary fields=OrderInput::FIELDS found=sending.found nested=("items", wrong) />
             <Conflict fields=HEADER typed found=sending.found>
                 <LinesThen grid found=sending.found />
@@ -276,6 +293,11 @@ fn typed_early() -> Vec<(String, String)> {
         .filter(|input| input.value() != input.default_value())
         .map(|input| (input.id(), input.value()))
         .collect()
+}
+
+/// Whether a dialog asks something.
+fn is_asking() -> bool {
+    document().query_selector("dialog[open]").is_ok_and(|dialog| dialog.is_some())
 }
 
 /// The fields of the header; the customer first, then dates and reference, the address, the rest.

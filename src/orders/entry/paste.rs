@@ -28,7 +28,7 @@ impl Grid {
                     let Some(cell) = cells.texts.get_mut(column + at) else { break };
                     text.trim().clone_into(cell);
                     if column + at == 0 {
-                        (cells.product, cells.taken_price) = (None, None);
+                        cells.forget_product();
                     }
                 }
                 cells.errors.clear();
@@ -55,14 +55,13 @@ impl Grid {
                 let Some(sku) = line.cells.try_with_untracked(|cells| cells.text(0).to_lowercase()) else { return };
                 match found.get(&sku) {
                     Some(row) => line.cells.update(|cells| {
-                        let stored = cells.product.take();
                         let known = Known::of(row);
                         // A stored line keeps its name and its tax rate.
-                        cells.product = Some(match stored {
+                        let known = match cells.product.clone() {
                             Some(stored) => Known { list_price: known.list_price, ..stored },
                             None => known,
-                        });
-                        cells.texts[0] = row.text("sku");
+                        };
+                        cells.meet(row.text("sku"), known);
                     }),
                     None if line.cells.with_untracked(|cells| cells.product.is_none() && !sku.is_empty()) => {
                         line.cells.update(|cells| {

@@ -178,6 +178,9 @@ fn pressed(grid: Grid, event: &KeyboardEvent) {
     let caret = |at: fn(&HtmlInputElement) -> Option<u32>| at(&input).unwrap_or_default();
     let start = |input: &HtmlInputElement| input.selection_start().ok().flatten();
     let end = |input: &HtmlInputElement| input.selection_end().ok().flatten();
+    let length = input.value().encode_utf16().count();
+    // Nobody set a caret yet: the cell is entered, not edited.
+    let is_whole = caret(start) == 0 && caret(end) as usize == length;
     match event.key().as_str() {
         "Enter" if control => return,
         "Enter" if column == 0 => {
@@ -202,10 +205,8 @@ fn pressed(grid: Grid, event: &KeyboardEvent) {
         "ArrowUp" if open => grid.hits.update(|hits| hits.move_by(-1)),
         "ArrowDown" => grid.step(key, column, 1),
         "ArrowUp" => grid.step(key, column, -1),
-        "ArrowLeft" if column > 0 && caret(end) == 0 => cell_focus(key, column - 1),
-        "ArrowRight" if column < 3 && caret(start) as usize >= input.value().encode_utf16().count() => {
-            cell_focus(key, column + 1);
-        }
+        "ArrowLeft" if column > 0 && (caret(end) == 0 || is_whole) => cell_focus(key, column - 1),
+        "ArrowRight" if column < 3 && (caret(start) as usize >= length || is_whole) => cell_focus(key, column + 1),
         "d" if control => grid.duplicate(key),
         "Backspace" | "Delete" if control => grid.remove(key),
         _ => return,

@@ -65,8 +65,7 @@ impl Grid {
         let Some((_, line)) = self.find(key) else { return };
         let (sku, known) = (row.text("sku"), Known::of(row));
         line.cells.update(|cells| {
-            cells.texts[0] = sku;
-            cells.product = Some(known);
+            cells.meet(sku, known);
             cells.errors.clear();
         });
         self.look_for_twin(line);

@@ -360,7 +360,8 @@ const HITS: u64 = 100;
 const NEAR: u64 = 12;
 
 /// The records before and after the one near place `at` (from 1) of the list that `query` describes. One statement, or up to three
-/// where it is narrowed; nothing when the list changed so much that the record is not there any more.
+/// where it is narrowed. When the record is not there any more, as one that was shipped among those to be shipped, the one that
+/// took its place comes after it.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -369,13 +370,14 @@ pub async fn beside<R: Resource>(access: &Access<View<R>>, query: &ListQuery, at
     let part = Part { offset: first, limit: 2 * NEAR + 1, ..Part::default() };
     let rows = rows_of::<R>(access.database(), query, part).await?;
     let ids: Vec<i64> = rows.iter().map(Stored::id).collect();
-    let Some(index) = ids.iter().position(|found| *found == id) else { return Ok(Beside::default()) };
     let (path, state) = (R::LISTING.path, query.query_string());
     let href = |index: usize| {
         let (id, at) = (ids.get(index)?, first + u64::try_from(index).ok()? + 1);
         Some(format!("{path}/{id}?{state}{}at={at}", if state.is_empty() { "" } else { "&" }))
     };
-    Ok(Beside { previous: index.checked_sub(1).and_then(href), next: href(index + 1) })
+    let place = usize::try_from(at.saturating_sub(1).saturating_sub(first)).unwrap_or(usize::MAX);
+    let (before, after) = ids.iter().position(|found| *found == id).map_or((place, place), |index| (index, index + 1));
+    Ok(Beside { previous: before.checked_sub(1).and_then(href), next: href(after) })
 }
 
 /// The first rows of a list beside how many there are and what they come to; no tabs. One statement, for a list that stands
