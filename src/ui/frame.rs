@@ -9,7 +9,6 @@ use super::icon::{Icon, Shape};
 use super::keys::Keys;
 use super::notice::{Notice, Told};
 use super::page::use_here;
-use super::unsaved;
 use crate::access::Me;
 
 /// One entry of the sidebar.
@@ -47,12 +46,11 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
     let here = use_here();
     let told = Told::new();
     provide_context(told);
-    unsaved::use_question();
     view! {
         <a class="skip" href="#content" on:click=followed>
             "Skip to the content"
         </a>
-        <div class="shell" on:click=move |event| unsaved::followed(&event)>
+        <div class="shell">
             <nav class="side" id="side" popover="auto" aria-label="Main">
                 <a class="brand" href="/">
                     <span class="mark" aria-hidden="true">

@@ -55,19 +55,14 @@ pub fn Keys() -> impl IntoView {
 fn pressed(event: &KeyboardEvent, dialog: NodeRef<Dialog>) {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     let typing = target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
-    if typing && event.key() == "Escape" && !event.default_prevented() && found("dialog[open]").is_none() {
-        // A search would be emptied, though the list stays narrowed.
-        event.prevent_default();
-        if let Some(field) = document().active_element().and_then(|field| field.dyn_into::<HtmlElement>().ok()) {
-            // What keeps the focus is typed into still.
-            let _ = field.blur();
-        }
-        return;
-    }
-    if typing || event.ctrl_key() || event.meta_key() || event.alt_key() || found("dialog[open]").is_some() {
+    let leaves = event.key() == "Escape" && !event.default_prevented();
+    let modified = event.ctrl_key() || event.meta_key() || event.alt_key();
+    if typing != leaves || modified || found("dialog[open]").is_some() {
         return;
     }
     let done = match event.key().as_str() {
+        // A search would be emptied, though the list stays narrowed.
+        "Escape" => focus(found("#content")),
         "/" => focus(found("main input[type=search]").or_else(|| found("input[type=search]"))),
         "n" => click("[data-key=n]"),
         "e" => click("[data-key=e]"),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use leptos::ev::SubmitEvent;
-use leptos::html::Form;
 use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos::web_sys::HtmlFormElement;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 
@@ -155,54 +156,55 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
             navigate(&format!("{}?{}", listing.path, pairs.join("&")), NavigateOptions::default());
         }
     };
-    let form = NodeRef::<Form>::new();
-    // A control that somebody changed shows that, whatever its attribute says, until the form is reset.
-    Effect::new(move |drawn: Option<()>| {
-        query.track();
-        if drawn.is_some() {
-            request_animation_frame(move || {
-                if let Some(form) = form.get_untracked() {
-                    form.reset();
-                }
-            });
-        }
-    });
+    let mut drawn = false;
     view! {
         {move || {
             let state = query.get();
+            if std::mem::replace(&mut drawn, true) {
+                // A control that somebody changed shows that, whatever its attribute says, until the form is reset.
+                request_animation_frame(|| {
+                    let form = document().query_selector(".filters").ok().flatten();
+                    if let Some(form) = form.and_then(|form| form.dyn_into::<HtmlFormElement>().ok()) {
+                        form.reset();
+                    }
+                });
+            }
             let ordering = ListQuery {
                 ordering: state.ordering.clone(),
                 ..ListQuery::default()
             };
             let ordering = ordering.query_string().strip_prefix("ordering=").map(str::to_owned);
-            let chips = filters
-                .iter()
-                .flat_map(|filter| filter.names().into_iter().map(move |named| (*filter, named)))
-                .filter_map(|(filter, (name, before))| {
-                    let text = format!("{before}{}", filter.said(state.filters.get(name)?));
-                    let href = state.filtered(name, "").href(listing.path);
-                    Some(view! { <Chip text href /> })
-                })
-                .collect_view();
-            let tab = listing.tabs.and_then(|tab| Some((tab, state.filters.get(tab)?.clone())));
-            let known = |name: &str| {
-                listing.tabs == Some(name) || filters.iter().any(|filter| filter.names().iter().any(|(known, _)| *known == name))
-            };
-            // What a link or a script narrowed the list by stays, and can be taken away.
-            let others: Vec<_> = state.filters.iter().filter(|(name, _)| !known(name)).collect();
-            let more = others
-                .iter()
-                .map(|(name, value)| {
-                    let text = format!("{name} = {value}");
-                    let href = state.filtered(name, "").href(listing.path);
-                    view! { <Chip text href /> }
-                })
-                .collect_view();
-            let more_hidden = others
-                .into_iter()
-                .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone() /> })
-                .collect_view();
             let size = (state.page_size != PAGE_SIZE).then(|| state.page_size.to_string());
+            let beside = [("ordering", ordering), ("page_size", size)];
+            let mut hidden: Vec<(String, String)> =
+                beside.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+            let mut chips = Vec::new();
+            for (name, value) in &state.filters {
+                let of_bar = filters.iter().find_map(|filter| {
+                    let (_, before) = filter.names().into_iter().find(|(known, _)| known == name)?;
+                    Some((filter, before))
+                });
+                if of_bar.as_ref().is_none_or(|(filter, _)| matches!(filter, Filter::Linked { .. })) {
+                    hidden.push((name.clone(), value.clone()));
+                }
+                let text = match of_bar {
+                    Some((filter, before)) => format!("{before}{}", filter.said(value)),
+                    None if listing.tabs == Some(name.as_str()) => continue,
+                    // What a link or a script narrowed the list by stays, and can be taken away.
+                    None => format!("{name} = {value}"),
+                };
+                let href = state.filtered(name, "").href(listing.path);
+                chips.push(view! {
+                    <a class="chip on" href=href aria-label=format!("Take the filter {text} away")>
+                        <bdi>{text.clone()}</bdi>
+                        <Icon shape=Shape::Close />
+                    </a>
+                });
+            }
+            let hidden = hidden
+                .into_iter()
+                .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+                .collect_view();
             let fields = filters
                 .iter()
                 .map(|filter| {
@@ -213,7 +215,7 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                 })
                 .collect_view();
             view! {
-                <form node_ref=form method="get" action=listing.path class="filters" role="search" aria-label=pages.title on:submit=apply.clone()>
+                <form method="get" action=listing.path class="filters" role="search" aria-label=pages.title on:submit=apply.clone()>
                     <label class="search">
                         <Icon shape=Shape::Search />
                         <input
@@ -226,27 +228,12 @@ fn Filters(pages: &'static Pages, query: Memo<ListQuery>) -> impl IntoView {
                         <kbd>"/"</kbd>
                     </label>
                     {fields}
-                    {ordering.map(|ordering| view! { <input type="hidden" name="ordering" value=ordering /> })}
-                    {tab.map(|(name, value)| view! { <input type="hidden" name=name value=value /> })}
-                    {more_hidden}
-                    {size.map(|size| view! { <input type="hidden" name="page_size" value=size /> })}
+                    {hidden}
                     <button class="btn small">"Apply"</button>
                     {chips}
-                    {more}
                 </form>
             }
         }}
-    }
-}
-
-/// A filter that is set, which leads to the list without it.
-#[component]
-fn Chip(text: String, href: String) -> impl IntoView {
-    view! {
-        <a class="chip on" href=href aria-label=format!("Take the filter {text} away")>
-            <bdi>{text.clone()}</bdi>
-            <Icon shape=Shape::Close />
-        </a>
     }
 }
 
@@ -283,9 +270,7 @@ fn FilterField(filter: Filter, values: Vec<String>) -> impl IntoView {
             }
             .into_any()
         }
-        Filter::Linked { name, .. } => {
-            (!value.is_empty()).then(|| view! { <input type="hidden" name=name value=value /> }).into_any()
-        }
+        Filter::Linked { .. } => ().into_any(),
     }
 }
 

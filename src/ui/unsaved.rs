@@ -1,68 +1,51 @@
 //! What was typed and not saved is not left without a question.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use leptos::ev::{self, MouseEvent};
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::Element;
+use leptos::wasm_bindgen::closure::Closure;
+use leptos::web_sys::{Element, Event};
 
 const QUESTION: &str = "Leave without saving? What you typed here will be lost.";
 
-/// Whether the form of a page holds something that was not saved.
-type Unsaved = Rc<dyn Fn() -> bool>;
-
-thread_local! {
-    /// The form of this page, and which of all forms so far it is.
-    static FORM: RefCell<(u32, Option<Unsaved>)> = const { RefCell::new((0, None)) };
-}
-
-/// Asks before the page is left while what `held` says differs from what it says now. Saving leads on without a question.
+/// Asks before the page is left by a link, or closed, while what `held` says differs from what it says now. Saving leads on
+/// without a question.
 pub(crate) fn guard<T: PartialEq + 'static>(held: impl Fn() -> Option<T> + 'static) {
     let held = Rc::new(held);
     Effect::new(move || {
         let Some(first) = held() else { return };
         let held = Rc::clone(&held);
-        let unsaved: Unsaved = Rc::new(move || held().is_some_and(|now| now != first));
-        let number = FORM.with_borrow_mut(|(number, form)| {
-            *number += 1;
-            *form = Some(unsaved);
-            *number
-        });
-        on_cleanup(move || {
-            FORM.with_borrow_mut(|(latest, form)| {
-                if *latest == number {
-                    *form = None;
-                }
-            });
-        });
-    });
-}
-
-fn is_unsaved() -> bool {
-    let form = FORM.with_borrow(|(_, form)| form.clone());
-    form.is_some_and(|unsaved| unsaved())
-}
-
-/// Asks before the window is closed or leads elsewhere.
-pub(super) fn use_question() {
-    Effect::new(move || {
-        let listener = window_event_listener(ev::beforeunload, |event| {
-            if is_unsaved() {
+        let is_unsaved = Rc::new(move || held().is_some_and(|now| now != first));
+        let closing = Rc::clone(&is_unsaved);
+        let closing = window_event_listener_untyped("beforeunload", move |event| {
+            if closing() {
                 event.prevent_default();
             }
         });
-        on_cleanup(move || listener.remove());
+        // Of the type that leptos listens with: what calls a closure of a type of its own would be in this page's code, where
+        // the browser does not find it.
+        let clicked: Box<dyn FnMut(Event)> = Box::new(move |event: Event| {
+            let leaves = event.dyn_ref::<MouseEvent>().is_some_and(leaves);
+            if leaves && is_unsaved() && !window().confirm_with_message(QUESTION).unwrap_or(true) {
+                event.prevent_default();
+            }
+        });
+        let clicked = Closure::wrap(clicked);
+        // Before the router, which listens at the window, and after the link itself, which may open a question of its own.
+        // Without a listener nobody asks, as without JavaScript.
+        let _ = document().add_event_listener_with_callback("click", clicked.as_ref().unchecked_ref());
+        let clicked = StoredValue::new_local(clicked);
+        on_cleanup(move || {
+            closing.remove();
+            clicked.try_with_value(|clicked| {
+                let listener = clicked.as_ref().unchecked_ref();
+                // One that is not there needs no removal.
+                let _ = document().remove_event_listener_with_callback("click", listener);
+            });
+        });
     });
-}
-
-/// Asks before a link is followed; before the router, which listens at the window, and after the link itself, which may open a
-/// question of its own.
-pub(super) fn followed(event: &MouseEvent) {
-    if leaves(event) && is_unsaved() && !window().confirm_with_message(QUESTION).unwrap_or(true) {
-        event.prevent_default();
-    }
 }
 
 /// Whether a click leads to another page in the place of this one.
