@@ -74,7 +74,8 @@ const CONVENTIONS: &[(&str, &str)] = &[
     (
         "Many at once",
         "<code>POST /api/{resource}/bulk/</code> takes up to 1,000 rows in one transaction. An order takes its <code>items</code> along; \
-         changing one, <code>items</code> is the whole list, or operations: <code>{\"add\": […], \"update\": […], \"remove\": […]}</code>.",
+         changing one, <code>items</code> is the whole list, or operations: <code>{\"add\": […], \"update\": […], \"remove\": […]}</code>. What a \
+         PATCH leaves unsaid of a line, as its price, stays.",
     ),
     (
         "Following changes",

@@ -171,10 +171,11 @@ struct Answer {
 }
 
 impl Answer {
-    /// The answer, and what of it is kept: nothing of failures, which may go better next time.
+    /// The answer, and what of it is kept: nothing of failures, which may go better next time, nor of refusals for what is no
+    /// part of the request's path and body, such as a permission or a version, which are mended without changing those.
     async fn of(response: Response) -> (Response, Option<Self>) {
         let status = response.status().as_u16();
-        let passing = matches!(status, 401 | 408 | 429 | 500..);
+        let passing = matches!(status, 401 | 403 | 408 | 412 | 415 | 428 | 429 | 500..);
         if passing || response.extensions().get::<ShownOnce>().is_some() {
             return (response, None);
         }

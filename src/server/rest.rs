@@ -199,7 +199,8 @@ async fn acceptable(request: Request, next: Next) -> Response {
     // Only lists are written as files.
     let path = request.uri().path();
     let below = path.strip_prefix("/api/v1/").or_else(|| path.strip_prefix("/api/")).unwrap_or_default();
-    let listed = request.method() == Method::GET && !below.trim_end_matches('/').contains(['/', '.']);
+    let listed =
+        [Method::GET, Method::HEAD].contains(request.method()) && !below.trim_end_matches('/').contains(['/', '.']);
     let files = if listed { &[Format::Csv.media(), Format::Ndjson.media()] } else { [].as_slice() };
     let accepted = request.headers().get(ACCEPT).is_none_or(|accept| {
         let ranges = accept.to_str().unwrap_or("*/*").split(',');

@@ -50,6 +50,24 @@ both! {
         keyed(app, As::Staff, "/api/customers/", "who", &json!({ "name": "A" })).await.expect(201);
     }
 
+    async fn a_refusal_for_a_version_or_a_header_is_mended_under_the_same_key(app) {
+        app.product("A", "1.00").await;
+        let customer = app.customer("Bob").await;
+        let order = app.order(&customer, json!([{ "sku": "A", "quantity": 2 }])).await;
+        let path = format!("/api/orders/{}/place/", order["id"]);
+        let place = async |headers: &[(&str, &str)]| {
+            app.call(As::Staff, "POST", &path, &[&[("idempotency-key", "p")], headers].concat(), "{}").await
+        };
+        let json = ("content-type", "application/json");
+        place(&[json, ("if-match", "\"v9\"")]).await.expect(412);
+        place(&[("content-type", "text/plain")]).await.expect(415);
+        let placed = place(&[json, ("if-match", "\"v1\"")]).await.expect(200);
+        assert_eq!(placed.header("idempotency-replayed"), "");
+        // Afterwards the version is another, and the answer the same.
+        let again = place(&[json, ("if-match", "\"v1\"")]).await.expect(200);
+        assert_eq!((again.header("idempotency-replayed"), &again.body), ("true", &placed.body));
+    }
+
     async fn a_hundred_at_once_create_one_order(app) {
         app.product("A", "1.00").await;
         let customer = app.customer("Bob").await;

@@ -174,7 +174,9 @@ both! {
         app.call(As::Staff, "GET", "/api/customers", &[("accept", "application/xml")], Body::empty()).await.expect(406);
         app.customer("Bob").await;
         app.call(As::Staff, "GET", "/api/customers/1/", &[("accept", "text/csv")], Body::empty()).await.expect(406);
-        app.call(As::Staff, "GET", "/api/customers/", &[("accept", "text/csv")], Body::empty()).await.expect(200);
+        for method in ["GET", "HEAD"] {
+            app.call(As::Staff, method, "/api/customers/", &[("accept", "text/csv")], Body::empty()).await.expect(200);
+        }
         app.call(As::Staff, "GET", "/api/customers", &[("accept", "application/*;q=0.5")], Body::empty()).await.expect(200);
     }
 
