@@ -134,12 +134,9 @@ pub(super) fn described() -> Described {
                    leaves them as they are.";
     let mut whole = all.clone();
     whole["description"] = json!(meaning);
-    let mut named = input_schema(ItemInput::FIELDS, false, Map::new());
-    need_any(&mut named, NAMING);
-    let rows = json!({ "type": ["array", "null"], "maxItems": super::MAX_LINES, "items": { "anyOf": [item, named, changed] } });
     let patched = json!({
         "description": format!("{meaning} What a row leaves unsaid of a stored line stays. Or operations on them."),
-        "anyOf": [rows, { "type": "object", "additionalProperties": false, "properties": {
+        "anyOf": [all, { "type": "object", "additionalProperties": false, "properties": {
             "add": { "type": "array", "items": item },
             "update": { "type": "array", "items": changed },
             "remove": { "type": "array", "items": { "type": "integer", "format": "int64", "minimum": 1 } },
