@@ -8,6 +8,7 @@ use super::EVERYTHING;
 use super::gate::Access;
 use super::grants;
 use super::people::{ROLES, Role, RoleInput, joined, split};
+use crate::base::column::table_row;
 use crate::base::form::nearest;
 use crate::base::listing::Listing;
 use crate::base::record::Record;
@@ -15,22 +16,24 @@ use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result, fold};
 use crate::server::record::{Described, Resource, searchable};
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "roles")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: i64,
-    pub version: i64,
-    pub code: String,
-    pub name: String,
-    pub name_key: String,
-    pub description: Option<String>,
-    /// Codes, separated by spaces.
-    pub permissions: String,
-    pub requires_second_factor: bool,
-    pub search_text: String,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "roles")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub version: i64,
+        pub code: String,
+        pub name: String,
+        pub name_key: String,
+        pub description: Option<String>,
+        /// Codes, separated by spaces.
+        pub permissions: String,
+        pub requires_second_factor: bool,
+        pub search_text: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

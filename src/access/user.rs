@@ -12,6 +12,7 @@ use super::EVERYTHING;
 use super::gate::{Access, Caller};
 use super::people::{USERS, User, UserInput, joined, split};
 use super::{grants, password, role, session};
+use crate::base::column::table_row;
 use crate::base::error::Code;
 use crate::base::form::Input;
 use crate::base::listing::Listing;
@@ -22,27 +23,29 @@ use crate::history::entity::{self as history, Subject, record};
 use crate::server::database::Database;
 use crate::server::record::{Add, Approach, Change, Described, Resource, Stored, View, past, searchable};
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "users")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: i64,
-    pub version: i64,
-    pub email: String,
-    pub email_key: String,
-    pub name: String,
-    pub name_key: String,
-    /// The codes of their roles, separated by spaces; `user_roles` says the same by reference.
-    pub roles: String,
-    pub is_active: bool,
-    pub is_service: bool,
-    /// Absent for who cannot sign in, or not yet.
-    pub password_hash: Option<String>,
-    /// An IANA name; UTC when absent.
-    pub time_zone: Option<String>,
-    pub search_text: String,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "users")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub version: i64,
+        pub email: String,
+        pub email_key: String,
+        pub name: String,
+        pub name_key: String,
+        /// The codes of their roles, separated by spaces; `user_roles` says the same by reference.
+        pub roles: String,
+        pub is_active: bool,
+        pub is_service: bool,
+        /// Absent for who cannot sign in, or not yet.
+        pub password_hash: Option<String>,
+        /// An IANA name; UTC when absent.
+        pub time_zone: Option<String>,
+        pub search_text: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

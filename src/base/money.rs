@@ -38,21 +38,51 @@ fn parse_scaled(text: &str, scale: u32, max: i64) -> Result<i64, DecimalError> {
     }
     match format!("{whole}{fraction:0<width$}").parse::<i64>() {
         Ok(units) if units <= max => Ok(if plain == text { units } else { -units }),
-        _ => Err(DecimalError(format!("Enter at most {}.", show_scaled(max, scale, 0)))),
+        _ => Err(DecimalError(format!("Enter at most {}.", Plain::of(max, scale, 0).as_str()))),
     }
 }
 
-/// Writes an integer of the given scale as plain decimal notation with at least `least` decimals.
-fn show_scaled(units: i64, scale: u32, least: u32) -> String {
-    let sign = if units < 0 { "-" } else { "" };
-    let one = 10_u64.pow(scale);
-    let (whole, mut fraction, mut decimals) = (units.unsigned_abs() / one, units.unsigned_abs() % one, scale);
-    while decimals > least && fraction.is_multiple_of(10) {
-        (fraction, decimals) = (fraction / 10, decimals - 1);
+/// An integer of the given scale in plain decimal notation, made without an allocation: lists have hundreds of them.
+struct Plain {
+    /// The text from `from` on: 19 digits, a dot and a sign at most.
+    bytes: [u8; 24],
+    from: usize,
+}
+
+impl Plain {
+    /// With at least `least` decimals.
+    fn of(units: i64, scale: u32, least: u32) -> Self {
+        let (mut rest, mut decimals) = (units.unsigned_abs(), scale);
+        while decimals > least && rest.is_multiple_of(10) {
+            (rest, decimals) = (rest / 10, decimals - 1);
+        }
+        let mut plain = Self { bytes: [b'0'; 24], from: 24 };
+        for place in 0..20 {
+            if place > decimals && rest == 0 {
+                break;
+            }
+            if place == decimals && place > 0 {
+                plain.put(b'.');
+            }
+            let digit = u8::try_from(rest % 10).unwrap_or_default();
+            plain.put(b'0' + digit);
+            rest /= 10;
+        }
+        if units < 0 {
+            plain.put(b'-');
+        }
+        plain
     }
-    match decimals as usize {
-        0 => format!("{sign}{whole}"),
-        width => format!("{sign}{whole}.{fraction:0width$}"),
+
+    fn put(&mut self, byte: u8) {
+        self.from = self.from.saturating_sub(1);
+        if let Some(place) = self.bytes.get_mut(self.from) {
+            *place = byte;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(self.from..).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -116,13 +146,13 @@ macro_rules! decimal {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&show_scaled(self.0, $scale, $least))
+                f.pad(Plain::of(self.0, $scale, $least).as_str())
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(Plain::of(self.0, $scale, $least).as_str())
             }
         }
 
@@ -208,6 +238,9 @@ mod tests {
         assert_eq!(Quantity(1_250).to_string(), "1.25");
         assert_eq!(Quantity(Quantity::MAX).to_string(), "999999999.999");
         assert_eq!(Quantity(i64::MIN).to_string(), "-9223372036854775.808");
+        assert_eq!(Quantity(-1_000).to_string(), "-1");
+        assert_eq!(UnitPrice(i64::MAX).to_string(), "922337203685477.5807");
+        assert_eq!(format!("{:>8}", Money(990)), "    9.90");
     }
 
     #[test]

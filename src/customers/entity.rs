@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
 use super::{Customer, CustomerId, CustomerInput, LISTING};
-use crate::base::column::integer_column;
+use crate::base::column::{integer_column, table_row};
 use crate::base::listing::Listing;
 use crate::base::money::Money;
 use crate::base::record::Record;
@@ -14,39 +14,41 @@ use crate::server::record::{Resource, columns, searchable, series};
 
 integer_column!(CustomerId);
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "customers")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: CustomerId,
-    pub version: i64,
-    pub code: String,
-    pub code_key: String,
-    pub name: String,
-    pub name_key: String,
-    pub email: Option<String>,
-    pub email_key: Option<String>,
-    pub phone: Option<String>,
-    pub tax_id: Option<String>,
-    pub billing_line1: Option<String>,
-    pub billing_line2: Option<String>,
-    pub billing_city: Option<String>,
-    pub billing_region: Option<String>,
-    pub billing_postal_code: Option<String>,
-    pub billing_country: Option<String>,
-    pub shipping_line1: Option<String>,
-    pub shipping_line2: Option<String>,
-    pub shipping_city: Option<String>,
-    pub shipping_region: Option<String>,
-    pub shipping_postal_code: Option<String>,
-    pub shipping_country: Option<String>,
-    pub payment_terms_days: Option<i64>,
-    pub credit_limit: Option<Money>,
-    pub notes: Option<String>,
-    pub is_active: bool,
-    pub search_text: String,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "customers")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: CustomerId,
+        pub version: i64,
+        pub code: String,
+        pub code_key: String,
+        pub name: String,
+        pub name_key: String,
+        pub email: Option<String>,
+        pub email_key: Option<String>,
+        pub phone: Option<String>,
+        pub tax_id: Option<String>,
+        pub billing_line1: Option<String>,
+        pub billing_line2: Option<String>,
+        pub billing_city: Option<String>,
+        pub billing_region: Option<String>,
+        pub billing_postal_code: Option<String>,
+        pub billing_country: Option<String>,
+        pub shipping_line1: Option<String>,
+        pub shipping_line2: Option<String>,
+        pub shipping_city: Option<String>,
+        pub shipping_region: Option<String>,
+        pub shipping_postal_code: Option<String>,
+        pub shipping_country: Option<String>,
+        pub payment_terms_days: Option<i64>,
+        pub credit_limit: Option<Money>,
+        pub notes: Option<String>,
+        pub is_active: bool,
+        pub search_text: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

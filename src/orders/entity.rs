@@ -15,7 +15,7 @@ use super::past::{self, difference, recorded, removed};
 use super::status::{Credit, Refusal, Situation};
 use super::{Command, Header, Item, LISTING, Order, OrderId, OrderInput, Outcome, Sheet, Status};
 use crate::access::gate::{Access, Caller, Permission};
-use crate::base::column::integer_column;
+use crate::base::column::{integer_column, table_row};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Field, Given, Input, Kind};
 use crate::base::listing::{ListQuery, Listing};
@@ -35,42 +35,44 @@ use crate::server::record::{
 
 integer_column!(OrderId);
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "orders")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: OrderId,
-    pub version: i64,
-    pub number: Option<String>,
-    pub number_key: Option<String>,
-    pub status: String,
-    pub customer_id: crate::customers::CustomerId,
-    pub customer_name: String,
-    pub customer_name_key: String,
-    pub currency: String,
-    pub order_date: Day,
-    pub required_date: Option<Day>,
-    pub customer_reference: Option<String>,
-    pub shipping_name: Option<String>,
-    pub shipping_line1: Option<String>,
-    pub shipping_line2: Option<String>,
-    pub shipping_postal_code: Option<String>,
-    pub shipping_city: Option<String>,
-    pub shipping_region: Option<String>,
-    pub shipping_country: Option<String>,
-    pub freight: Option<Money>,
-    pub notes: Option<String>,
-    pub subtotal: Money,
-    pub discount_total: Money,
-    pub tax_total: Money,
-    pub total: Money,
-    pub placed_at: Option<Timestamp>,
-    pub shipped_at: Option<Timestamp>,
-    pub cancelled_at: Option<Timestamp>,
-    pub cancel_reason: Option<String>,
-    pub search_text: String,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "orders")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: OrderId,
+        pub version: i64,
+        pub number: Option<String>,
+        pub number_key: Option<String>,
+        pub status: String,
+        pub customer_id: crate::customers::CustomerId,
+        pub customer_name: String,
+        pub customer_name_key: String,
+        pub currency: String,
+        pub order_date: Day,
+        pub required_date: Option<Day>,
+        pub customer_reference: Option<String>,
+        pub shipping_name: Option<String>,
+        pub shipping_line1: Option<String>,
+        pub shipping_line2: Option<String>,
+        pub shipping_postal_code: Option<String>,
+        pub shipping_city: Option<String>,
+        pub shipping_region: Option<String>,
+        pub shipping_country: Option<String>,
+        pub freight: Option<Money>,
+        pub notes: Option<String>,
+        pub subtotal: Money,
+        pub discount_total: Money,
+        pub tax_total: Money,
+        pub total: Money,
+        pub placed_at: Option<Timestamp>,
+        pub shipped_at: Option<Timestamp>,
+        pub cancelled_at: Option<Timestamp>,
+        pub cancel_reason: Option<String>,
+        pub search_text: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

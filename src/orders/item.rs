@@ -13,7 +13,7 @@ use super::entity as order;
 use super::pricing::{self, TooLarge, Totals};
 use super::{ITEMS, Item, ItemId, ItemInput, Order, OrderId, OrderInput, OrderItemInput};
 use crate::access::gate::Access;
-use crate::base::column::integer_column;
+use crate::base::column::{integer_column, rows, table_row};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, integer, unknown};
 use crate::base::listing::{ListQuery, Listing};
@@ -29,25 +29,27 @@ use crate::server::record::{
 
 integer_column!(ItemId);
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "order_items")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: ItemId,
-    pub order_id: OrderId,
-    pub position: i64,
-    pub product_id: ProductId,
-    pub sku: String,
-    pub description: String,
-    pub unit: String,
-    pub quantity: Quantity,
-    pub unit_price: UnitPrice,
-    pub price_is_manual: bool,
-    pub discount_percent: Percent,
-    pub tax_rate: Percent,
-    pub net: Money,
-    pub tax: Money,
-    pub total: Money,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "order_items")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: ItemId,
+        pub order_id: OrderId,
+        pub position: i64,
+        pub product_id: ProductId,
+        pub sku: String,
+        pub description: String,
+        pub unit: String,
+        pub quantity: Quantity,
+        pub unit_price: UnitPrice,
+        pub price_is_manual: bool,
+        pub discount_percent: Percent,
+        pub tax_rate: Percent,
+        pub net: Money,
+        pub tax: Money,
+        pub total: Money,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -110,8 +112,8 @@ pub(super) const CHUNK: usize = 1_000;
 
 /// The lines of an order, in its order. One statement.
 pub(super) async fn of(db: &impl ConnectionTrait, order: OrderId) -> Result<Vec<Item>> {
-    let rows = Entity::find().filter(Column::OrderId.eq(order)).order_by_asc(Column::Position).all(db).await?;
-    Ok(rows.into_iter().map(Item::from).collect())
+    let found = rows(db, Entity::find().filter(Column::OrderId.eq(order)).order_by_asc(Column::Position)).await?;
+    Ok(found.into_iter().map(Item::from).collect())
 }
 
 /// The lines of several orders. One statement.
@@ -119,14 +121,12 @@ pub(super) async fn of_all(
     db: &impl ConnectionTrait,
     orders: impl IntoIterator<Item = OrderId>,
 ) -> Result<HashMap<OrderId, Vec<Item>>> {
-    let rows = Entity::find()
+    let found = Entity::find()
         .filter(Column::OrderId.is_in(orders))
         .order_by_asc(Column::OrderId)
-        .order_by_asc(Column::Position)
-        .all(db)
-        .await?;
+        .order_by_asc(Column::Position);
     let mut items: HashMap<OrderId, Vec<Item>> = HashMap::new();
-    for row in rows {
+    for row in rows(db, found).await? {
         items.entry(row.order_id).or_default().push(row.into());
     }
     Ok(items)

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
 use super::{LISTING, Product, ProductId, ProductInput};
-use crate::base::column::integer_column;
+use crate::base::column::{integer_column, table_row};
 use crate::base::fold;
 use crate::base::listing::Listing;
 use crate::base::money::{Percent, UnitPrice};
@@ -14,26 +14,28 @@ use crate::server::record::{Resource, columns, searchable};
 
 integer_column!(ProductId);
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "products")]
-pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: ProductId,
-    pub version: i64,
-    pub sku: String,
-    pub sku_key: String,
-    pub name: String,
-    pub name_key: String,
-    pub description: Option<String>,
-    pub category: Option<String>,
-    pub unit: String,
-    pub price: UnitPrice,
-    pub tax_rate: Percent,
-    pub barcode: Option<String>,
-    pub is_active: bool,
-    pub search_text: String,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+table_row! {
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "products")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: ProductId,
+        pub version: i64,
+        pub sku: String,
+        pub sku_key: String,
+        pub name: String,
+        pub name_key: String,
+        pub description: Option<String>,
+        pub category: Option<String>,
+        pub unit: String,
+        pub price: UnitPrice,
+        pub tax_rate: Percent,
+        pub barcode: Option<String>,
+        pub is_active: bool,
+        pub search_text: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::access::gate::{Access, Permission};
+use crate::base::column::{TableRow, rows};
 use crate::base::error::{Blocker, Code};
 use crate::base::form::{Field, Given, Input};
 use crate::base::listing::{ListQuery, Listing, Page};
@@ -159,7 +160,7 @@ impl Expected {
 /// A kind of record: an entity with a table of rules, a list and a history.
 pub trait Resource:
     EntityTrait<
-        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + Send + Sync,
+        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + TableRow + Send + Sync,
         ActiveModel: ActiveModelBehavior + Send,
         Column: FromStr + Send + Sync,
     >
@@ -649,8 +650,8 @@ pub fn column<R: Resource>(name: &str) -> Result<R::Column> {
 /// # Errors
 /// `NotFound`.
 pub async fn find<R: Resource>(db: &impl ConnectionTrait, id: i64) -> Result<R::Record> {
-    let row = R::find().filter(column::<R>("id")?.eq(id)).one(db).await?;
-    row.map(R::read).ok_or_else(|| Error::not_found(R::SINGULAR))
+    let found = rows(db, R::find().filter(column::<R>("id")?.eq(id))).await?.pop();
+    found.map(R::read).ok_or_else(|| Error::not_found(R::SINGULAR))
 }
 
 /// The record that the form with this key already made.

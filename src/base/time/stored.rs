@@ -42,8 +42,20 @@ pub fn today() -> Day {
 impl From<Day> for Date {
     /// The day; the first of the calendar's for one out of its range, which no column holds.
     fn from(day: Day) -> Self {
-        let text = format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day());
-        text.parse().unwrap_or_else(|_| Self("1900-01-01".into()))
+        if !(1900..3000).contains(&day.year()) {
+            return Self("1900-01-01".into());
+        }
+        let mut text = String::with_capacity(10);
+        for (number, mut place) in [(day.year().unsigned_abs(), 1_000), (day.month(), 10), (day.day(), 10)] {
+            if !text.is_empty() {
+                text.push('-');
+            }
+            while place > 0 {
+                text.extend(char::from_digit(number / place % 10, 10));
+                place /= 10;
+            }
+        }
+        Self(text)
     }
 }
 
@@ -58,6 +70,15 @@ impl From<&Date> for Day {
 mod tests {
     use super::super::zone::Zone;
     use super::*;
+
+    #[test]
+    fn a_day_is_written_as_it_is_read() {
+        for text in ["1900-01-01", "2024-02-29", "2026-11-05", "2999-12-31"] {
+            let day: Day = text.parse().unwrap();
+            assert_eq!(Date::from(day), text.parse().unwrap());
+        }
+        assert_eq!(Date::from(Day::from_ymd_opt(3000, 1, 1).unwrap()).iso(), "1900-01-01");
+    }
 
     #[test]
     fn a_moment_is_written_for_scripts_and_shown_to_people() {

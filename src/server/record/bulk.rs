@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::{Add, Change, Resource, Stored, column, stamp};
 use crate::access::gate::Access;
+use crate::base::column::rows;
 use crate::base::form::Input;
 use crate::base::time::stored::now;
 use crate::base::{Result, fold};
@@ -57,7 +58,7 @@ async fn found<R: Resource>(
         if let Some(lock) = lock {
             select = select.lock(lock);
         }
-        for record in select.all(transaction).await?.into_iter().map(R::read) {
+        for record in rows(transaction, select).await?.into_iter().map(R::read) {
             if let Some(Json::String(value)) = record.values().get(field) {
                 records.insert(fold::key(value), record);
             }

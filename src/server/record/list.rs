@@ -7,14 +7,14 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Asterisk, ExprTrait, Func, NullOrdering, Query, SelectStatement};
 use sea_orm::{
-    Condition, ConnectionTrait, DbBackend, FromQueryResult, JoinType, Order as Direction, QueryOrder, QuerySelect,
-    QueryTrait,
+    Condition, ConnectionTrait, DbBackend, JoinType, Order as Direction, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::narrow::{Approach, few, holds_text, is_led, may_filter, narrowing, needles, sorting, unindexed};
 use super::tally::{is_few, parts, tally, told_along, whole, written};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
+use crate::base::column::{TableRow, rows};
 use crate::base::error::Code;
 use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
@@ -73,7 +73,7 @@ async fn counted_page<R: Resource>(
     let mut page = Page { count: 0, exact: true, results: Vec::new(), tabs: BTreeMap::new(), sum: None };
     for row in reader.query_all(&rows).await? {
         page.count = u64::try_from(row.try_get::<i64>("page_", "count")?).unwrap_or_default();
-        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
+        page.results.push(R::read(R::Model::of(&row)?));
     }
     if query.page > 1 && page.results.is_empty() {
         return Err(beyond(query));
@@ -131,8 +131,8 @@ async fn rows_of<R: Resource>(database: &Database, query: &ListQuery, part: Part
             }
         }
     }
-    let rows = along::<R>(reader.get_database_backend(), query, part, led)?;
-    Ok(rows.all(reader).await?.into_iter().map(R::read).collect())
+    let select = along::<R>(reader.get_database_backend(), query, part, led)?;
+    Ok(rows(reader, select).await?.into_iter().map(R::read).collect())
 }
 
 /// Rows along the index that leads to them, or gathered.
@@ -193,7 +193,7 @@ async fn in_window<R: Resource>(
         }
     };
     let rows = reader.query_all(&select).await?;
-    rows.iter().map(|row| Ok(R::read(R::Model::from_query_result(row, "")?))).collect()
+    rows.iter().map(|row| Ok(R::read(R::Model::of(row)?))).collect()
 }
 
 /// Whether the index that holds what is searched, or its beginning, has just the order of a list.
@@ -225,7 +225,8 @@ fn along_heads<R: Resource>(
     let heads = named.clone().fold(heads, |heads, (name, key)| heads.column_as(key, name)).limit(window).into_query();
     let head = |name: &str| Expr::col(("heads", Alias::new(name)));
     let begins = needles(query).iter().fold(Condition::all(), |all, needle| all.add(holds_text(head("head"), needle)));
-    let goes_on = Expr::from(Func::char_length(head("head"))).eq(HEAD);
+    // At least as many bytes as letters, which are not to be counted for that.
+    let goes_on = Expr::from(Func::cust("octet_length").arg(head("head"))).gte(HEAD);
     let fits = narrowing::<R>(backend, query, None, Approach::Window)?.add(Condition::any().add(begins).add(goes_on));
     let mut rows = part.also.clone().into_iter().fold(R::find().filter(fits), QueryFilter::filter).into_query();
     rows.join_subquery(JoinType::InnerJoin, heads, "heads", id.into_expr().eq(head("head_of")));
@@ -303,9 +304,9 @@ pub async fn all_of<R: Resource>(
     let chunks = stream::iter(chunks).then(move |wanted| {
         let (reader, query) = (reader.clone(), query.clone());
         async move {
-            let rows = R::find().filter(id.is_in(wanted.iter().copied())).all(&reader).await?;
+            let found = rows(&reader, R::find().filter(id.is_in(wanted.iter().copied()))).await?;
             let mut found: HashMap<i64, R::Record> =
-                rows.into_iter().map(R::read).map(|record| (record.id(), record)).collect();
+                found.into_iter().map(R::read).map(|record| (record.id(), record)).collect();
             let mut rows: Vec<_> = wanted.iter().filter_map(|id| found.remove(id)).collect();
             R::complete_rows(&reader, &query, &mut rows).await?;
             Ok(rows)
@@ -340,8 +341,8 @@ pub async fn matches<R: Resource>(
     let (key, code) = (fold::key(text.trim()), column::<R>(&format!("{code}_key"))?);
     let active = unindexed(column::<R>("is_active")?).eq(true);
     let begins = code.gte(key.as_str()).and(code.lt(format!("{key}{}", char::MAX)));
-    let found =
-        R::find().filter(active.clone()).filter(begins.clone()).order_by_asc(code).limit(limit).all(reader).await?;
+    let found = R::find().filter(active.clone()).filter(begins.clone()).order_by_asc(code).limit(limit);
+    let found = rows(reader, found).await?;
     let left = limit.saturating_sub(u64::try_from(found.len()).unwrap_or(limit));
     let mut found: Vec<_> = found.into_iter().map(R::read).collect();
     if left > 0 {
@@ -415,7 +416,7 @@ pub async fn excerpt<R: Resource>(access: &Access<View<R>>, query: &ListQuery) -
         if summed.is_some() {
             sum = whole(row.try_get("excerpt_", "above")?, row.try_get("excerpt_", "below")?);
         }
-        page.results.push(R::read(R::Model::from_query_result(&row, "")?));
+        page.results.push(R::read(R::Model::of(&row)?));
     }
     page.exact = page.count <= most;
     page.count = Ord::min(page.count, most);

@@ -12,6 +12,7 @@ use sea_orm::{Condition, DbBackend, QuerySelect, QueryTrait};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
 use crate::access::holds;
+use crate::base::column::rows;
 use crate::base::form::{Field, Kind};
 use crate::base::listing::{Comparison, Filter, ListQuery};
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
@@ -74,8 +75,8 @@ impl RelatedRecords {
 /// # Errors
 /// When the database does not answer.
 pub async fn names_of<R: Resource>(db: &Reader, ids: &[i64]) -> Result<HashMap<i64, String>> {
-    let rows = R::find().filter(column::<R>("id")?.is_in(ids.iter().copied())).all(db).await?;
-    Ok(rows.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
+    let found = rows(db, R::find().filter(column::<R>("id")?.is_in(ids.iter().copied()))).await?;
+    Ok(found.into_iter().map(|row| R::read(row).row()).map(|row| (row.id, row.text("name"))).collect())
 }
 
 fn ids_of<R: Resource>(name: &str, value: &str) -> Result<SelectStatement> {
