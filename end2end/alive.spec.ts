@@ -86,6 +86,55 @@ test("everything goes by keyboard alone", async ({ page }) => {
   await expect(page).toHaveURL(/\/customers$/);
 });
 
+test("the palette goes somewhere, makes something new and finds a record by a few letters", async ({ page, js }) => {
+  const sku = unique("PAL").replaceAll(" ", "-");
+  await signIn(page, js);
+  const keys = page.keyboard;
+  const palette = page.getByRole("dialog", { name: "Go to, create or find" });
+  await keys.press("Control+k");
+  await expect(palette.getByRole("textbox")).toBeFocused();
+  await keys.type("new prod");
+  await keys.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "New product" })).toBeVisible();
+  await expect(palette).toBeHidden();
+  await page.getByLabel("SKU *").fill(sku);
+  await page.getByLabel("Name *").fill(`Thing ${sku}`);
+  await page.getByLabel("Price *").fill("1.20");
+  page.once("dialog", (question) => question.dismiss());
+  await keys.press("Control+k");
+  await keys.type("customers");
+  await keys.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "New product" })).toBeVisible();
+  await expect(page.getByLabel("SKU *")).toHaveValue(sku);
+  await page.getByRole("button", { name: "Create product" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: `Thing ${sku}` })).toBeVisible();
+
+  await page.goto("/orders");
+  await alive(page, js);
+  // Enter may come before the answer: what was typed is opened, not what an earlier letter found.
+  await keys.press("Control+k");
+  await keys.type(sku);
+  await keys.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: `Thing ${sku}` })).toBeVisible();
+
+  await keys.press("Control+k");
+  await expect(palette.getByRole("textbox")).toHaveValue(sku);
+  await keys.type("nothing has this name");
+  await expect(palette.getByRole("link")).toHaveText(["Search everything for “nothing has this name”"]);
+  await keys.press("ArrowDown");
+  await expect(palette.getByRole("link")).toBeFocused();
+  await keys.press("ArrowUp");
+  await expect(palette.getByRole("textbox")).toBeFocused();
+  await expect((await new AxeBuilder({ page }).include("dialog[open]").analyze()).violations).toEqual([]);
+  await keys.press("Escape");
+  await expect(palette).toBeHidden();
+  await keys.press("Control+k");
+  await keys.type("acc");
+  await keys.press("ArrowDown");
+  await keys.press("Enter");
+  await expect(page).toHaveURL(/\/account$/);
+});
+
 for (const scheme of ["light", "dark"] as const) {
   for (const width of [1280, 390]) {
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ page, js }) => {

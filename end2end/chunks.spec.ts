@@ -138,3 +138,17 @@ test("what is typed before an order is alive stays in it", async ({ page, js }) 
   await page.getByRole("button", { name: "Save draft" }).click();
   await expect(page).toHaveURL(/\/orders\/\d+$/);
 });
+
+test("where the code of the palette cannot be fetched, its key leads to the search over everything", async ({ page, js, context }) => {
+  await signIn(page, js);
+  const plain = await context.newPage();
+  await plain.route(CODE, (route) => route.abort());
+  await plain.goto("/customers");
+  await alive(plain, js);
+  const search = plain.getByRole("searchbox", { name: "Search everything" });
+  for (let press = 0; press < 2; press++) {
+    await plain.locator("#content").focus();
+    await plain.keyboard.press("Control+k");
+    await expect(search).toBeFocused();
+  }
+});

@@ -18,7 +18,7 @@ use crate::customers::pages::PAGES as CUSTOMERS;
 use crate::import;
 use crate::orders::pages::{OrderRoutes, OrdersOf};
 use crate::products::pages::PAGES as PRODUCTS;
-use crate::search::SearchPage;
+use crate::search;
 use crate::ui::context::{Origin, PageProblem, Theme};
 use crate::ui::frame::{Entry, Frame};
 use crate::ui::icon::Shape;
@@ -30,6 +30,8 @@ use crate::ui::records::RecordRoutes;
 mod document;
 #[cfg(feature = "ssr")]
 pub use document::shell;
+/// Whatever somebody wants, by a few letters.
+mod palette;
 
 /// The sidebar, in its order.
 const ENTRIES: &[Entry] = &[
@@ -55,7 +57,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/invite") view=own::chunk(OwnPage::Invitation) ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view=|| view! { <Redirect path="/orders" /> } />
-                    <Route path=path!("/search") view=SearchPage />
+                    <Route path=path!("/search") view=search::chunk() />
                     // Before the admin area's lists, which take any name.
                     <Route path=path!("/admin/log") view=audit::pages::chunk() />
                     <AccessRoutes />
@@ -88,7 +90,7 @@ fn Layout() -> impl IntoView {
     let me = me.unwrap_or_else(|| Me { name: String::new(), email: String::new(), permissions: Vec::new() });
     provide_context(me.clone());
     view! {
-        <Frame entries=ENTRIES me theme=Theme::parse(&theme)>
+        <Frame entries=ENTRIES me theme=Theme::parse(&theme) palette=palette::draw>
             <Outlet />
         </Frame>
     }

@@ -2,12 +2,15 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
+use wasm_split_helpers::wasm_split;
 
 use crate::access::Me;
+use crate::base::Result;
 use crate::base::listing::ListQuery;
 use crate::customers::pages::PAGES as CUSTOMERS;
 use crate::orders::pages::PAGES as ORDERS;
 use crate::products::pages::PAGES as PRODUCTS;
+use crate::ui::chunk::Chunk;
 use crate::ui::page::Heading;
 use crate::ui::problem::Problem;
 use crate::ui::records::Pages;
@@ -16,11 +19,20 @@ use crate::ui::records::Pages;
 const SHOWN: u32 = 8;
 
 /// The kinds that are searched, in their order.
-const KINDS: [&Pages; 3] = [&ORDERS, &CUSTOMERS, &PRODUCTS];
+pub(crate) const KINDS: [&Pages; 3] = [&ORDERS, &CUSTOMERS, &PRODUCTS];
 
 /// `/search?q=…`.
+pub fn chunk() -> Chunk<()> {
+    Chunk { name: "own", fetch: || Box::pin(fetch_search_page()), page: (), draw: |()| Box::pin(search_page()) }
+}
+
+#[wasm_split(own, preload(fetch_search_page), fallible)]
+fn search_page() -> Result<AnyView> {
+    Ok(view! { <SearchPage /> }.into_any())
+}
+
 #[component]
-pub fn SearchPage() -> impl IntoView {
+fn SearchPage() -> impl IntoView {
     let query = use_query_map();
     let words = Memo::new(move |_| query.with(|query| query.get("q")).unwrap_or_default());
     let me = use_context::<Me>();

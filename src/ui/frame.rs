@@ -3,13 +3,15 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use super::chunk::Later;
 use super::context::Theme;
 use super::form::followed;
 use super::icon::{Icon, Shape};
-use super::keys::Keys;
+use super::keys::{Asked, Keys};
 use super::notice::{Notice, Told};
 use super::page::use_here;
 use crate::access::Me;
+use crate::base::Result;
 
 /// One entry of the sidebar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,14 @@ pub struct Entry {
 
 /// The layout around `children`.
 #[component]
-pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children) -> impl IntoView {
+pub fn Frame(
+    entries: &'static [Entry],
+    me: Me,
+    theme: Theme,
+    /// Draws the command palette.
+    palette: fn(Asked) -> Later<Result<AnyView>>,
+    children: Children,
+) -> impl IntoView {
     let location = use_location();
     let initials: String = me.name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect();
     let links = entries
@@ -118,6 +127,6 @@ pub fn Frame(entries: &'static [Entry], me: Me, theme: Theme, children: Children
                 {children()}
             </main>
         </div>
-        <Keys />
+        <Keys palette />
     }
 }
