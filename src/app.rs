@@ -90,7 +90,7 @@ fn Layout() -> impl IntoView {
     let me = me.unwrap_or_else(|| Me { name: String::new(), email: String::new(), permissions: Vec::new() });
     provide_context(me.clone());
     view! {
-        <Frame entries=ENTRIES me theme=Theme::parse(&theme) palette=palette::draw>
+        <Frame entries=ENTRIES me theme=Theme::parse(&theme) palette=palette::open>
             <Outlet />
         </Frame>
     }

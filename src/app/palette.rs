@@ -1,13 +1,15 @@
 //! The command palette: go somewhere, make something new, find a record, by a few letters. Its code comes when it is asked for.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use leptos::ev::{KeyboardEvent, MouseEvent};
 use leptos::html::{Dialog, Input, Ul};
+use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
-use leptos::web_sys::{Element, HtmlElement};
+use leptos::web_sys::{Element, HtmlElement, HtmlInputElement};
 use wasm_split_helpers::wasm_split;
 
 use super::ENTRIES;
@@ -17,7 +19,7 @@ use crate::base::listing::{ListQuery, encoded};
 use crate::search::KINDS;
 use crate::ui::chunk::Later;
 use crate::ui::icon::{Icon, Shape};
-use crate::ui::keys::Asked;
+use crate::ui::keys::FINDER;
 use crate::ui::records::Pages;
 
 /// Matches shown of each kind of record.
@@ -26,14 +28,32 @@ const SHOWN: u32 = 5;
 /// How long somebody pauses until it is looked for what was typed.
 const PAUSE: Duration = Duration::from_millis(120);
 
-/// The palette, whose code comes when it is drawn.
-pub(super) fn draw(asked: Asked) -> Later<Result<AnyView>> {
-    Box::pin(palette(asked))
+thread_local! {
+    /// Whether the palette of this document is open, once it was drawn.
+    static OPEN: Cell<Option<RwSignal<bool>>> = const { Cell::new(None) };
+}
+
+/// Opens the palette, or closes it. It stands beside the app, which comes and goes under it.
+pub(super) fn open(me: Me) -> Later<Result<()>> {
+    Box::pin(palette(me))
 }
 
 #[wasm_split(own, fallible)]
-fn palette(asked: Asked) -> Result<AnyView> {
-    Ok(view! { <Palette asked /> }.into_any())
+fn palette(me: Me) -> Result<()> {
+    // What asks something has to be answered first.
+    if document().query_selector("dialog[open]:not(.palette)").is_ok_and(|dialog| dialog.is_some()) {
+        return Ok(());
+    }
+    match OPEN.get() {
+        Some(open) => open.update(|open| *open = !*open),
+        None => mount_to_body(move || {
+            provide_context(me);
+            let open = RwSignal::new(true);
+            OPEN.set(Some(open));
+            view! { <Palette open /> }
+        }),
+    }
+    Ok(())
 }
 
 /// Somewhere to go.
@@ -191,26 +211,23 @@ impl Offers {
 }
 
 #[component]
-fn Palette(asked: Asked) -> impl IntoView {
+fn Palette(open: RwSignal<bool>) -> impl IntoView {
     let offers = Offers::new();
-    let open = asked.open;
     let (dialog, field) = (NodeRef::<Dialog>::new(), NodeRef::<Input>::new());
     Effect::new(move || {
         let Some(dialog) = dialog.get() else { return };
         match open.get() {
             true if !dialog.open() => {
+                let early = typed_early();
                 // One that cannot be shown stays away.
                 let _ = dialog.show_modal();
-                let early = asked.typed.try_update_value(std::mem::take).unwrap_or_default();
-                let is_early = !early.is_empty();
-                // Anew, as what was found before may have changed.
-                offers.look_for(if is_early { early } else { offers.text.get_untracked() });
-                if let Some(field) = field.get_untracked() {
-                    field.set_value(&offers.text.get_untracked());
-                    if !is_early {
-                        field.select();
-                    }
+                let Some(field) = field.get_untracked() else { return };
+                match early {
+                    Some(early) => field.set_value(&early),
+                    None => field.select(),
                 }
+                // Also what was typed before, as what there is may have changed.
+                offers.look_for(field.value());
             }
             false if dialog.open() => dialog.close(),
             _ => {}
@@ -304,6 +321,15 @@ fn Palette(asked: Asked) -> impl IntoView {
             </div>
         </dialog>
     }
+}
+
+/// What was typed until the code came, into what searches everything.
+fn typed_early() -> Option<String> {
+    let finder = document().query_selector(FINDER).ok()??.dyn_into::<HtmlInputElement>().ok()?;
+    let is_focused = document().active_element().as_ref() == Some(finder.unchecked_ref());
+    let early = Some(finder.value()).filter(|early| is_focused && !early.is_empty())?;
+    finder.set_value("");
+    Some(early)
 }
 
 /// Whether a key was pressed in the field.

@@ -3,15 +3,13 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use super::chunk::Later;
 use super::context::Theme;
 use super::form::followed;
 use super::icon::{Icon, Shape};
-use super::keys::{Asked, Keys};
+use super::keys::{Keys, OpenPalette};
 use super::notice::{Notice, Told};
 use super::page::use_here;
 use crate::access::Me;
-use crate::base::Result;
 
 /// One entry of the sidebar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +27,7 @@ pub fn Frame(
     entries: &'static [Entry],
     me: Me,
     theme: Theme,
-    /// Draws the command palette.
-    palette: fn(Asked) -> Later<Result<AnyView>>,
+    palette: OpenPalette,
     children: Children,
 ) -> impl IntoView {
     let location = use_location();
@@ -89,10 +86,10 @@ pub fn Frame(
                 <div class="pop" id="person" popover="auto">
                     <p>
                         <b>
-                            <bdi>{me.name}</bdi>
+                            <bdi>{me.name.clone()}</bdi>
                         </b>
                         <br />
-                        <span class="muted">{me.email}</span>
+                        <span class="muted">{me.email.clone()}</span>
                     </p>
                     <form action="/-/theme" method="post" class="themes">
                         <input type="hidden" name="page" value=here />
@@ -127,6 +124,6 @@ pub fn Frame(
                 {children()}
             </main>
         </div>
-        <Keys palette />
+        <Keys me palette />
     }
 }

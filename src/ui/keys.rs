@@ -1,15 +1,14 @@
 //! Keys: `Ctrl K` opens the command palette, `/` searches, `n` makes a new one, `j` and `k` walk a list, `?` explains.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use leptos::ev::{self, KeyboardEvent};
 use leptos::html::Dialog;
 use leptos::prelude::*;
-use leptos::reactive::spawn_local_scoped;
+use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::{Element, HtmlElement};
 
 use super::chunk::Later;
+use crate::access::Me;
 use crate::base::Result;
 
 /// The keys and what they do.
@@ -26,72 +25,31 @@ const KEYS: [(&str, &str); 9] = [
 ];
 
 /// What searches everything.
-const FINDER: &str = ".finder input";
+pub const FINDER: &str = ".finder input";
 
-/// Whether somebody wants the command palette.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked {
-    /// Whether it is open, or will be once its code has come.
-    pub open: RwSignal<bool>,
-    /// What was typed until then.
-    pub typed: StoredValue<String>,
-}
+/// Opens the command palette for somebody, or closes it; its code comes when it is first asked for.
+pub type OpenPalette = fn(Me) -> Later<Result<()>>;
 
-/// Listens for keys, explains them in a dialog, and opens the command palette, which is drawn when it is first asked for.
+/// Listens for keys, and explains them in a dialog.
 #[component]
-pub fn Keys(palette: fn(Asked) -> Later<Result<AnyView>>) -> impl IntoView {
+pub fn Keys(me: Me, palette: OpenPalette) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
-    let asked = Asked { open: RwSignal::new(false), typed: StoredValue::new(String::new()) };
-    let Asked { open, typed } = asked;
-    let (drawn, is_drawn) = (Arc::new(Mutex::new(None)), RwSignal::new(false));
-    // Its code did not come; what finds everything is on the page too.
-    let is_away = StoredValue::new(false);
-    let view = Arc::clone(&drawn);
-    // It stays once it was drawn.
-    let is_wanted = Memo::new(move |wanted| wanted == Some(&true) || open.get());
     Effect::new(move || {
-        if !is_wanted.get() {
-            return;
-        }
-        let view = Arc::clone(&view);
-        spawn_local_scoped(async move {
-            match palette(asked).await {
-                Ok(palette) => {
-                    *view.lock().unwrap_or_else(PoisonError::into_inner) = Some(palette);
-                    is_drawn.set(true);
-                }
-                Err(_) => {
-                    is_away.set_value(true);
-                    if open.get_untracked() {
-                        open.set(false);
-                        focus(found(FINDER));
-                    }
-                }
-            }
-        });
-    });
-    Effect::new(move || {
+        let me = me.clone();
         let listener = window_event_listener(ev::keydown, move |event| {
-            let key = event.key();
-            let modified = event.ctrl_key() || event.meta_key();
-            if modified && key.eq_ignore_ascii_case("k") {
-                event.prevent_default();
-                if is_away.get_value() {
-                    focus(found(FINDER));
-                } else if !event.repeat() {
-                    open.set(found("dialog[open]").is_none());
-                }
-            } else if open.get_untracked() && !is_drawn.get_untracked() && !modified {
-                // What is typed by now is meant for the palette.
-                event.prevent_default();
-                match key.as_str() {
-                    "Escape" => open.set(false),
-                    key if key.chars().count() == 1 => typed.update_value(|typed| typed.push_str(key)),
-                    _ => {}
-                }
-            } else {
-                pressed(&event, dialog);
+            if !(event.ctrl_key() || event.meta_key()) || !event.key().eq_ignore_ascii_case("k") {
+                return pressed(&event, dialog);
             }
+            event.prevent_default();
+            if event.repeat() {
+                return;
+            }
+            // Until the palette is there, and where its code does not come, what finds everything takes what is typed.
+            if found("dialog[open], .palette").is_none() {
+                focus(found(FINDER));
+            }
+            let asked = palette(me.clone());
+            spawn_local(async move { drop(asked.await) });
         });
         on_cleanup(move || listener.remove());
     });
@@ -101,7 +59,6 @@ pub fn Keys(palette: fn(Asked) -> Later<Result<AnyView>>) -> impl IntoView {
         }
     };
     view! {
-        {move || is_drawn.get().then(|| drawn.lock().unwrap_or_else(PoisonError::into_inner).take())}
         <dialog node_ref=dialog class="dialog" aria-labelledby="keys-title">
             <h2 id="keys-title">"Keys"</h2>
             <dl class="keys">
