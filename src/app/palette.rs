@@ -267,9 +267,10 @@ fn Palette(open: RwSignal<bool>) -> impl IntoView {
             open.set(false);
         }
     };
+    let places = Memo::new(move |_| offers.places());
     let said = move || {
-        let (known, places) = (offers.found.with(|(_, found)| found.len()), offers.places());
-        let first = places.first().map(|place| place.label.clone()).unwrap_or_default();
+        let known = offers.found.with(|(_, found)| found.len());
+        let first = places.with(|places| places.first().map(|place| place.label.clone()).unwrap_or_default());
         format!("{known} found. Enter: {first}")
     };
     view! {
@@ -299,8 +300,8 @@ fn Palette(open: RwSignal<bool>) -> impl IntoView {
                 </label>
                 <ul node_ref=offers.list id="palette-offers">
                     {move || {
-                        offers
-                            .places()
+                        places
+                            .get()
                             .into_iter()
                             .map(|place| {
                                 view! {

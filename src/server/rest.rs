@@ -215,16 +215,6 @@ async fn acceptable(request: Request, next: Next) -> Response {
     Error::new(Code::NotAcceptable, "Answers are application/json.").into_response()
 }
 
-/// About how many bytes a record takes up in a list.
-const RECORD: usize = 800;
-
-/// A list as it is sent, written where it need not move to grow.
-fn list_body(listed: &Listed<impl Serialize>) -> Result<Response> {
-    let mut text = Vec::with_capacity(RECORD * (listed.results.len() + 1));
-    serde_json::to_writer(&mut text, listed).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
-}
-
 async fn list<R: Resource>(
     access: Access<View<R>>,
     base: Base,
@@ -256,11 +246,11 @@ async fn list<R: Resource>(
         .filter_map(|(rel, address)| Some(format!("<{}>; rel=\"{rel}\"", address.as_ref()?)))
         .collect();
     let mut response = if query.fields.is_empty() {
-        list_body(&listed)?
+        Json(listed).into_response()
     } else {
         let rows = listed.results.iter().map(|record| sparse(record, &query.fields)).collect::<Result<Vec<_>>>()?;
         let Listed { count, count_is_exact, next, previous, .. } = listed;
-        list_body(&Listed { count, count_is_exact, next, previous, results: rows })?
+        Json(Listed { count, count_is_exact, next, previous, results: rows }).into_response()
     };
     if let Ok(links) = HeaderValue::try_from(links.join(", "))
         && !links.is_empty()
