@@ -350,6 +350,33 @@ test("what is wrong with lines is listed, each with the way to its cell", async 
   await expect(summary).toContainText("There is no such product.");
 });
 
+test("an answer that comes after saving leaves what saving found out", async ({ page, js }) => {
+  test.skip(!js, "nothing is looked for while somebody types without it");
+  await signIn(page, js, "mira", "/orders/new");
+  await alive(page, js);
+  let go = () => {};
+  const saved = new Promise<void>((resolve) => (go = resolve));
+  await page.route(/orders\/products\?text=nothing-like-it/, async (route) => {
+    await saved;
+    await route.continue();
+  });
+  const row = page.locator(".grid tbody tr").first();
+  await page.locator("#f-customer").fill("Alder & Sons Hardware");
+  await row.getByLabel("SKU").fill("nothing-like-it");
+  await row.getByLabel("Quantity").fill("1");
+  await page.getByRole("button", { name: "Save draft" }).click();
+  const summary = page.locator("#error-summary");
+  await expect(summary).toContainText("There is no such product.");
+  // One was asked while it was typed, one when its cell was left.
+  let answered = 0;
+  page.on("requestfinished", (request) => void (answered += Number(request.url().includes("text=nothing-like-it"))));
+  go();
+  await expect.poll(() => answered).toBe(2);
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  await expect(summary).toContainText("There is no such product.");
+  await expect(row).toContainText("There is no such product.");
+});
+
 test("what is offered for a line hangs over the lines below", async ({ page, js }) => {
   test.skip(!js, "without JavaScript nothing is offered");
   await signIn(page, js, "mira", "/orders/new");

@@ -114,7 +114,8 @@ impl Grid {
                     } else {
                         "Several products match; choose one."
                     };
-                    cells.errors.insert("sku".into(), message.into());
+                    // What saving found out says more, and this may come after it.
+                    cells.errors.entry("sku".into()).or_insert_with(|| message.into());
                 }),
             }
         });
