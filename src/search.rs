@@ -6,13 +6,14 @@ use wasm_split_helpers::wasm_split;
 
 use crate::access::Me;
 use crate::base::Result;
-use crate::base::listing::ListQuery;
+use crate::base::listing::{ListQuery, Page};
+use crate::base::record::Row;
 use crate::customers::pages::PAGES as CUSTOMERS;
 use crate::orders::pages::PAGES as ORDERS;
 use crate::products::pages::PAGES as PRODUCTS;
 use crate::ui::chunk::Chunk;
+use crate::ui::found::Found;
 use crate::ui::page::Heading;
-use crate::ui::problem::Problem;
 use crate::ui::records::Pages;
 
 /// Matches shown of each kind.
@@ -48,42 +49,36 @@ fn Hits(pages: &'static Pages, words: Memo<String>) -> impl IntoView {
     let query = move || ListQuery { search: words.get(), page_size: SHOWN, ..ListQuery::default() }.query_string();
     let found = Resource::new(query, pages.calls.list);
     let all = move || ListQuery { search: words.get(), ..ListQuery::default() }.href(pages.listing.path);
+    let draw = move |page: Page<Row>| {
+        if page.count == 0 {
+            return view! { <p class="muted">"Nothing matches."</p> }.into_any();
+        }
+        let hits = page
+            .results
+            .iter()
+            .map(|row| {
+                view! {
+                    <li>
+                        <a class="key" href=pages.href(row.id)>
+                            <bdi>{row.text("name")}</bdi>
+                        </a>
+                        <span class="muted">{row.text(pages.aside)}</span>
+                    </li>
+                }
+            })
+            .collect_view();
+        view! {
+            <ul>{hits}</ul>
+            <p>
+                <a href=all>{format!("All {}", page.counted())}</a>
+            </p>
+        }
+        .into_any()
+    };
     view! {
         <section class="card hits">
             <h2>{pages.title}</h2>
-            <Transition>
-                {move || Suspend::new(async move {
-                    match found.await {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(page) if page.count == 0 => {
-                            view! { <p class="muted">"Nothing matches."</p> }.into_any()
-                        }
-                        Ok(page) => {
-                            let hits = page
-                                .results
-                                .iter()
-                                .map(|row| {
-                                    view! {
-                                        <li>
-                                            <a class="key" href=pages.href(row.id)>
-                                                <bdi>{row.text("name")}</bdi>
-                                            </a>
-                                            <span class="muted">{row.text(pages.aside)}</span>
-                                        </li>
-                                    }
-                                })
-                                .collect_view();
-                            view! {
-                                <ul>{hits}</ul>
-                                <p>
-                                    <a href=all>{format!("All {}", page.counted())}</a>
-                                </p>
-                            }
-                                .into_any()
-                        }
-                    }
-                })}
-            </Transition>
+            <Found found draw=draw />
         </section>
     }
 }

@@ -11,14 +11,14 @@ use wasm_split_helpers::wasm_split;
 use super::rpc::{admin_data, admin_health, admin_overview, admin_question, admin_run, admin_settings, admin_table};
 use super::{Choice, Control, Facet, Files, Heading as HeadingOf, Kind, Line, Part, Question, Run, Setting, Table};
 use crate::access::Me;
+use crate::base::Result;
 use crate::base::money::grouped;
-use crate::base::{Error, Result};
 use crate::ui::chunk::Chunk;
 use crate::ui::confirm::Taken;
 use crate::ui::context::FailedForm;
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Crumb, Heading, use_here};
-use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
 use crate::ui::when::When;
 
@@ -72,24 +72,6 @@ pub fn AdminRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
 
 const CRUMB: Crumb = Crumb { label: "Admin", href: "/admin" };
 
-/// Draws what the server answered, or what went wrong.
-#[component]
-fn Answered<T: Clone + Send + Sync + 'static>(
-    found: Resource<std::result::Result<T, Error>>,
-    draw: fn(T) -> AnyView,
-) -> impl IntoView {
-    view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match found.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(found) => draw(found),
-                }
-            })}
-        </Transition>
-    }
-}
-
 fn use_param(name: &'static str) -> Memo<String> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get(name)).unwrap_or_default())
@@ -128,7 +110,7 @@ fn OverviewPage() -> impl IntoView {
     view! {
         <Heading title="Admin" />
         <div class="admin stack">
-            <Answered found draw=|kinds| view! { <Kinds kinds /> }.into_any() />
+            <Found found draw=|kinds| view! { <Kinds kinds /> }.into_any() />
             <section class="card">
                 <h2>"People and house"</h2>
                 <ul class="doors">{tools}</ul>
@@ -188,7 +170,7 @@ fn HealthPage() -> impl IntoView {
     let found = Resource::new(|| (), |()| admin_health());
     view! {
         <Heading title="Health" crumb=Some(CRUMB) />
-        <Answered found draw=parts />
+        <Found found draw=parts />
     }
 }
 
@@ -221,7 +203,7 @@ fn DataPage() -> impl IntoView {
     let found = Resource::new(|| (), |()| admin_data());
     view! {
         <Heading title="Data" crumb=Some(CRUMB) />
-        <Answered found draw=|files| view! { <Data files /> }.into_any() />
+        <Found found draw=|files| view! { <Data files /> }.into_any() />
     }
 }
 
@@ -309,7 +291,7 @@ fn SettingsPage() -> impl IntoView {
     let found = Resource::new(|| (), |()| admin_settings());
     view! {
         <Heading title="Settings" crumb=Some(CRUMB) />
-        <Answered found draw=|settings| view! { <Settings settings /> }.into_any() />
+        <Found found draw=|settings| view! { <Settings settings /> }.into_any() />
     }
 }
 
@@ -398,7 +380,7 @@ fn Settings(settings: Vec<Setting>) -> impl IntoView {
 fn TablePage() -> impl IntoView {
     let (resource, query) = (use_param("resource"), use_query_text());
     let found = Resource::new(move || (resource.get(), query()), |(resource, query)| admin_table(resource, query));
-    view! { <Answered found draw=|table| view! { <Listed table /> }.into_any() /> }
+    view! { <Found found draw=|table| view! { <Listed table /> }.into_any() /> }
 }
 
 #[component]
@@ -710,7 +692,7 @@ fn choice(choice: Choice) -> impl IntoView {
 fn QuestionPage() -> impl IntoView {
     let (resource, query) = (use_param("resource"), use_query_text());
     let found = Resource::new(move || (resource.get(), query()), |(resource, query)| admin_question(resource, query));
-    view! { <Answered found draw=|question| view! { <Asked question /> }.into_any() /> }
+    view! { <Found found draw=|question| view! { <Asked question /> }.into_any() /> }
 }
 
 #[component]
@@ -828,7 +810,7 @@ fn Asked(question: Question) -> impl IntoView {
 fn RunPage() -> impl IntoView {
     let id = use_param("id");
     let found = Resource::new(move || id.get(), admin_run);
-    view! { <Answered found draw=|run| view! { <Ran run /> }.into_any() /> }
+    view! { <Found found draw=|run| view! { <Ran run /> }.into_any() /> }
 }
 
 #[component]

@@ -8,9 +8,9 @@ use super::{Asked, COMMANDS, DOORS, Entry, Group, Log, MANY, PATH};
 use crate::access::Me;
 use crate::base::Result;
 use crate::ui::chunk::Chunk;
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
-use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
 use crate::ui::timeline::Changes;
 use crate::ui::when::{When, use_zone};
@@ -29,14 +29,7 @@ fn log_page() -> Result<AnyView> {
 fn LogPage() -> impl IntoView {
     let log = Resource::new(use_query_text(), read_log);
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match log.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(log) => view! { <Shown log /> }.into_any(),
-                }
-            })}
-        </Transition>
+        <Found found=log draw=|log| view! { <Shown log /> }.into_any() />
     }
 }
 

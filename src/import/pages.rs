@@ -8,8 +8,8 @@ use super::rpc::read_import;
 use super::{Columns, Desk, Kind, Report, Review};
 use crate::base::Result;
 use crate::ui::chunk::Chunk;
+use crate::ui::found::Found;
 use crate::ui::page::{Crumb, Heading, unescaped_place};
-use crate::ui::problem::Problem;
 
 /// `/import`, and `/import?upload=…`.
 pub fn chunk() -> Chunk<()> {
@@ -27,14 +27,7 @@ fn ImportPage() -> impl IntoView {
     let id = Memo::new(move |_| query.with(|query| query.get("upload")).unwrap_or_default());
     let desk = Resource::new(move || id.get(), read_import);
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match desk.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(desk) => drawn(desk),
-                }
-            })}
-        </Transition>
+        <Found found=desk draw=drawn />
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use leptos::suspense::Unsuspend;
 use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::path;
@@ -19,6 +20,7 @@ use super::{Action, Command, Item, LISTING, Order, OrderId, OrderInput, Sheet, S
 use crate::base::country;
 use crate::base::date::Date;
 use crate::base::form::Input;
+use crate::base::listing::Page;
 use crate::base::money::grouped;
 use crate::base::record::Row;
 use crate::base::time::Moment;
@@ -28,6 +30,7 @@ use crate::ui::chunk::Chunk;
 use crate::ui::confirm::AskButton;
 use crate::ui::facts::Facts;
 use crate::ui::form::{Sender, Sending, Sent, Summary, sent_by};
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::past;
@@ -189,14 +192,7 @@ impl Reload {
 fn NewPage() -> impl IntoView {
     let start = Resource::new(|| (), |()| new_order());
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match start.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok((once, start)) => view! { <Entry once start /> }.into_any(),
-                }
-            })}
-        </Transition>
+        <Found found=start draw=|(once, start)| view! { <Entry once start /> }.into_any() />
     }
 }
 
@@ -217,14 +213,7 @@ fn WithOrder(draw: fn(Detail<Sheet>) -> AnyView) -> impl IntoView {
         },
     );
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match detail.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(detail) => draw(detail),
-                }
-            })}
-        </Transition>
+        <Found found=detail draw=draw />
     }
 }
 
@@ -719,57 +708,60 @@ pub fn OrdersOf(
                 <h2>"Orders"</h2>
                 <Transition>
                     {move || Suspend::new(async move {
-                        match found.await {
+                        let found = found.await;
+                        Unsuspend::new(move || match found {
                             Err(error) => view! { <p class="muted">{error.detail}</p> }.into_any(),
                             Ok(page) if page.count == 0 => view! { <p class="muted">"None yet."</p> }.into_any(),
-                            Ok(page) => {
-                                let rows = page
-                                    .results
-                                    .iter()
-                                    .map(|row| {
-                                        view! {
-                                            <tr>
-                                                <td>
-                                                    <a class="key" href=PAGES.href(row.id)>
-                                                        {row.text("name")}
-                                                    </a>
-                                                </td>
-                                                <td>
-                                                    <bdi>{row.text("customer_name")}</bdi>
-                                                </td>
-                                                <td>
-                                                    <StatusBadge status=status_of(row) />
-                                                </td>
-                                                <td class="opt muted">{day(row, "order_date")}</td>
-                                                <td class="num">{grouped(&row.text("total"))}</td>
-                                            </tr>
-                                        }
-                                    })
-                                    .collect_view();
-                                let sum = page.sum.as_deref().map(grouped).unwrap_or_default();
-                                view! {
-                                    <table>
-                                        <tbody>{rows}</tbody>
-                                        <tfoot>
-                                            <tr>
-                                                <td colspan="4">
-                                                    <a class="over" href=format!("/orders?{filter}={id}")>
-                                                        {format!("All {} orders", page.counted())}
-                                                    </a>
-                                                </td>
-                                                <td class="num">{sum}</td>
-                                            </tr>
-                                        </tfoot>
-                                    </table>
-                                }
-                                    .into_any()
-                            }
-                        }
+                            Ok(page) => latest(&page, filter, id),
+                        })
                     })}
                 </Transition>
             </section>
         }
     })
+}
+
+fn latest(page: &Page<Row>, filter: &'static str, id: i64) -> AnyView {
+    let rows = page
+        .results
+        .iter()
+        .map(|row| {
+            view! {
+                <tr>
+                    <td>
+                        <a class="key" href=PAGES.href(row.id)>
+                            {row.text("name")}
+                        </a>
+                    </td>
+                    <td>
+                        <bdi>{row.text("customer_name")}</bdi>
+                    </td>
+                    <td>
+                        <StatusBadge status=status_of(row) />
+                    </td>
+                    <td class="opt muted">{day(row, "order_date")}</td>
+                    <td class="num">{grouped(&row.text("total"))}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let sum = page.sum.as_deref().map(grouped).unwrap_or_default();
+    view! {
+        <table>
+            <tbody>{rows}</tbody>
+            <tfoot>
+                <tr>
+                    <td colspan="4">
+                        <a class="over" href=format!("/orders?{filter}={id}")>
+                            {format!("All {} orders", page.counted())}
+                        </a>
+                    </td>
+                    <td class="num">{sum}</td>
+                </tr>
+            </tfoot>
+        </table>
+    }
+    .into_any()
 }
 
 /// The address of the page, for forms that stand on it.

@@ -7,6 +7,7 @@ pub mod confirm;
 pub mod context;
 pub mod facts;
 pub mod form;
+pub mod found;
 pub mod frame;
 pub mod icon;
 pub mod keys;

@@ -7,8 +7,8 @@ use wasm_split_helpers::wasm_split;
 use super::chunk::Chunk;
 use super::context::FailedForm;
 use super::facts::Facts;
+use super::found::Found;
 use super::page::{Crumb, Heading, use_here};
-use super::problem::Problem;
 use super::records::{Answer, Pages, use_id};
 use super::table::use_query_text;
 use super::timeline::{Timeline, did, label, told};
@@ -49,15 +49,10 @@ fn PastPage(pages: &'static Pages) -> impl IntoView {
         },
     );
     view! {
-        <Transition>
-            {move || Suspend::new(async move {
-                match (look.await, id.get_untracked()) {
-                    (Ok(look), Some(id)) => view! { <Shown pages id look /> }.into_any(),
-                    (Err(error), _) => view! { <Problem error /> }.into_any(),
-                    (_, None) => ().into_any(),
-                }
-            })}
-        </Transition>
+        <Found
+            found=look
+            draw=move |look| id.get_untracked().map(|id| view! { <Shown pages id look /> }).into_any()
+        />
     }
 }
 

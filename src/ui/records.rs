@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use leptos::suspense::Unsuspend;
 use leptos_router::components::{Outlet, ParentRoute, Route};
 use leptos_router::hooks::use_params_map;
 use leptos_router::{StaticSegment, path};
@@ -19,10 +20,10 @@ use super::chunk::Chunk;
 use super::confirm::{AskButton, DeleteForm, Taken};
 use super::facts::Facts;
 use super::form::{RecordForm, Sent, Start};
+use super::found::Found;
 use super::icon::{Icon, Shape};
 use super::page::{ActiveBadge, Crumb, Heading, use_within};
 use super::past;
-use super::problem::Problem;
 use super::table::{Column, Filter, List, use_query_text};
 use super::timeline::Timeline;
 use crate::access::Me;
@@ -211,26 +212,14 @@ where
     let found = Resource::new(
         move || (id.get(), within()),
         move |(id, within)| -> Answer<T> {
-            match id {
-                Some(id) => read(pages, id, within),
-                None => Box::pin(async { Err(Error::not_found(pages.one)) }),
+            match (permitted.clone(), id) {
+                (Err(error), _) => Box::pin(async { Err(error) }),
+                (Ok(()), Some(id)) => read(pages, id, within),
+                (Ok(()), None) => Box::pin(async { Err(Error::not_found(pages.one)) }),
             }
         },
     );
-    view! {
-        <Transition>
-            {move || {
-                let permitted = permitted.clone();
-                Suspend::new(async move {
-                    match permitted.and(found.await) {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(record) => draw(pages, record),
-                    }
-                })
-            }}
-        </Transition>
-    }
-    .into_any()
+    view! { <Found found draw=move |record| draw(pages, record) /> }.into_any()
 }
 
 /// What the module's server function says of a record.
@@ -246,7 +235,7 @@ fn DetailPage(pages: &'static Pages, related: Option<Related>) -> impl IntoView 
     let id = use_id();
     view! {
         {with_record(pages, "view", read_detail, |pages, detail| view! { <Shown pages detail /> }.into_any())}
-        // Beside the record, not inside it: what waits for the record may be drawn more than once.
+        // Beside the record, not inside it, so that both are read at once.
         {move || related.zip(id.get()).map(|(related, id)| related(id))}
     }
 }
@@ -312,35 +301,30 @@ fn Shown(pages: &'static Pages, detail: Detail<Row>) -> impl IntoView {
 fn NewPage(pages: &'static Pages) -> impl IntoView {
     let new = pages.calls.record.map(|record| record.new);
     let once = Resource::new(|| (), move |()| new.map_or_else(missing, |new| new()));
+    let draw = move |once| {
+        let typed = suggested(pages.fields());
+        let start = Start { typed, hidden: vec![("once", once)], version: None };
+        view! {
+            <RecordForm
+                action=pages.action("create")
+                send=Arc::new(move |sent: Sent| {
+                    let create = pages
+                        .calls
+                        .record
+                        .map_or_else(missing, |record| (record.create)(sent.hidden("once"), sent.typed));
+                    Box::pin(async move { create.await.map(drop) })
+                })
+                fields=pages.fields()
+                start
+                cancel=pages.listing.path
+                submit=format!("Create {}", pages.one)
+            />
+        }
+        .into_any()
+    };
     view! {
         <Heading title=format!("New {}", pages.one) crumb=pages.crumb() />
-        <Transition>
-            {move || Suspend::new(async move {
-                match once.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(once) => {
-                        let typed = suggested(pages.fields());
-                        let start = Start { typed, hidden: vec![("once", once)], version: None };
-                        view! {
-                            <RecordForm
-                                action=pages.action("create")
-                                send=Arc::new(move |sent: Sent| {
-                                    let create = pages.calls.record.map_or_else(missing, |record| {
-                                        (record.create)(sent.hidden("once"), sent.typed)
-                                    });
-                                    Box::pin(async move { create.await.map(drop) })
-                                })
-                                fields=pages.fields()
-                                start
-                                cancel=pages.listing.path
-                                submit=format!("Create {}", pages.one)
-                            />
-                        }
-                            .into_any()
-                    }
-                }
-            })}
-        </Transition>
+        <Found found=once draw />
     }
 }
 
@@ -402,7 +386,8 @@ pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
     view! {
         <Transition>
             {move || Suspend::new(async move {
-                match taken.await {
+                let taken = taken.await;
+                Unsuspend::new(move || match taken {
                     Err(error) => {
                         view! {
                             <p class="muted">{error.detail}</p>
@@ -424,7 +409,7 @@ pub fn Delete(pages: &'static Pages, id: i64, version: i64) -> impl IntoView {
                         }
                             .into_any()
                     }
-                }
+                })
             })}
         </Transition>
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use leptos::suspense::Unsuspend;
 use leptos::wasm_bindgen::JsCast;
 use leptos::web_sys::HtmlFormElement;
 use leptos_router::NavigateOptions;
@@ -11,8 +12,8 @@ use leptos_router::hooks::{use_location, use_navigate};
 
 use super::context::Origin;
 use super::form::fields;
+use super::found::Found;
 use super::icon::{Icon, Shape};
-use super::problem::Problem;
 use super::records::Pages;
 use crate::base::listing::{Count, Format, ListQuery, PAGE_SIZE, Page, encoded};
 use crate::base::money::grouped;
@@ -97,25 +98,24 @@ pub fn List(pages: &'static Pages) -> impl IntoView {
                     view! {
                         <Transition>
                             {move || Suspend::new(async move {
-                                let counts = page.await.map(|page| page.tabs).unwrap_or_default();
-                                view! { <Tabs pages query=query.get_untracked() counts /> }
+                                let page = page.by_ref().await;
+                                let counts = page.as_ref().map(|page| page.tabs.clone()).unwrap_or_default();
+                                Unsuspend::new(move || view! { <Tabs pages query=query.get_untracked() counts /> })
                             })}
                         </Transition>
                     }
                 })}
             <Filters pages query />
-            <Transition>
-                {move || Suspend::new(async move {
-                    match page.await {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(page) if page.results.is_empty() => {
-                            let narrowed = query.with_untracked(ListQuery::is_narrowed);
-                            view! { <Empty pages narrowed may_add /> }.into_any()
-                        }
-                        Ok(page) => view! { <Rows pages query=query.get_untracked() page /> }.into_any(),
+            <Found
+                found=page
+                draw=move |page| {
+                    if page.results.is_empty() {
+                        let narrowed = query.with_untracked(ListQuery::is_narrowed);
+                        return view! { <Empty pages narrowed may_add /> }.into_any();
                     }
-                })}
-            </Transition>
+                    view! { <Rows pages query=query.get_untracked() page /> }.into_any()
+                }
+            />
         </section>
     }
 }

@@ -46,12 +46,10 @@ both! {
         let (last, told) = after(app, 0, "&resource=customers").await;
         assert_eq!(told.len(), 1);
         assert!(last > told[0]["id"].as_i64().unwrap(), "a follower of customers need not ask after the products again");
-        // By session, as the use of a token is noted beside the request and would be counted too.
         let idle = async |from: i64| {
             let before = app.state.database.statements();
             let path = format!("/api/events/?resource=customers&after={from}");
-            let request = axum::http::Request::get(path).header("host", "kontor.example").header("cookie", app.cookie(As::Viewer).unwrap());
-            let told = app.send(request.body(axum::body::Body::empty()).unwrap()).await.expect(200).json();
+            let told = app.by_session(As::Viewer, &path).await.expect(200).json();
             assert_eq!((told["last"].as_i64().unwrap(), told["results"].as_array().unwrap().len()), (last, 0));
             app.state.database.statements() - before
         };

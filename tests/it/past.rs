@@ -100,11 +100,10 @@ both! {
         let cost = async || {
             let at = moment();
             let before = app.state.database.statements();
-            then(app, &path, &at).await.expect(200);
+            app.by_session(As::Viewer, &format!("{path}?as_of={at}")).await.expect(200);
             app.state.database.statements() - before
         };
-        // When the token was used last is written down beside the first call.
-        let first = cost().await.min(cost().await).min(cost().await);
+        let first = cost().await;
         for number in 0..30 {
             app.json(As::Staff, "PATCH", &path, json!({ "notes": number.to_string() })).await.expect(200);
         }

@@ -391,6 +391,11 @@ impl TestApp {
         self.call(who, "GET", path, &[], Body::empty()).await
     }
 
+    /// The same by a session: the use of a token is noted beside the request, and would be counted with its statements.
+    pub async fn by_session(&self, who: As, path: &str) -> Answer {
+        self.call(As::Anonymous, "GET", path, &[("cookie", self.cookie(who).unwrap())], Body::empty()).await
+    }
+
     /// A page as a browser asks for it.
     pub async fn page(&self, who: As, path: &str) -> Answer {
         let mut request = Request::get(path).header("host", "kontor.example").header("accept", "text/html");

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use crate::accounts::rpc::read_invitation;
+use crate::ui::found::Found;
 use crate::ui::page::DocumentTitle;
 use crate::ui::plain::{PlainField, PlainForm};
-use crate::ui::problem::Problem;
 
 #[component]
 fn Brand(text: &'static str) -> impl IntoView {
@@ -50,40 +50,29 @@ pub fn invitation() -> AnyView {
     let key = use_query_map().with_untracked(|query| query.get("key")).unwrap_or_default();
     let asked = key.clone();
     let invited = Resource::new(|| (), move |()| read_invitation(asked.clone()));
+    let draw = move |(name, email): (String, String)| {
+        view! {
+            <PlainForm action="/-/invite/accept" hidden=vec![("key", key.clone())] class="card sign-in">
+                <Brand text="Welcome to Kontor" />
+                <p class="muted">"You will sign in as " <b>{email.clone()}</b> "."</p>
+                <input type="hidden" name="username" autocomplete="username" value=email />
+                <PlainField name="name" label="Your name" value=name autocomplete="name" />
+                <PlainField
+                    name="password"
+                    label="Password"
+                    kind="password"
+                    autocomplete="new-password"
+                    help="At least 12 characters; a few unrelated words do well."
+                />
+                <button class="btn primary">"Choose and sign in"</button>
+            </PlainForm>
+        }
+        .into_any()
+    };
     view! {
         <DocumentTitle text="Welcome" />
         <main class="alone">
-            <Transition>
-                {move || {
-                    let key = key.clone();
-                    Suspend::new(async move {
-                        match invited.await {
-                            Err(error) => view! { <Problem error /> }.into_any(),
-                            Ok((name, email)) => {
-                                view! {
-                                    <PlainForm action="/-/invite/accept" hidden=vec![("key", key)] class="card sign-in">
-                                        <Brand text="Welcome to Kontor" />
-                                        <p class="muted">
-                                            "You will sign in as " <b>{email.clone()}</b> "."
-                                        </p>
-                                        <input type="hidden" name="username" autocomplete="username" value=email />
-                                        <PlainField name="name" label="Your name" value=name autocomplete="name" />
-                                        <PlainField
-                                            name="password"
-                                            label="Password"
-                                            kind="password"
-                                            autocomplete="new-password"
-                                            help="At least 12 characters; a few unrelated words do well."
-                                        />
-                                        <button class="btn primary">"Choose and sign in"</button>
-                                    </PlainForm>
-                                }
-                                    .into_any()
-                            }
-                        }
-                    })
-                }}
-            </Transition>
+            <Found found=invited draw />
         </main>
     }
     .into_any()

@@ -7,9 +7,9 @@ use super::rpc::{new_own_token, read_account};
 use crate::access::Me;
 use crate::accounts::sessions::pages::Sessions;
 use crate::accounts::tokens::pages::{TokenForm, Tokens};
+use crate::ui::found::Found;
 use crate::ui::page::{Crumb, Heading};
 use crate::ui::plain::{PlainField, PlainForm, Told};
-use crate::ui::problem::Problem;
 
 /// `/account`.
 pub fn account() -> AnyView {
@@ -19,14 +19,7 @@ pub fn account() -> AnyView {
     view! {
         <Heading title="Your account" badge=move || view! { <span class="muted">{email.clone()}</span> } />
         <Told />
-        <Transition>
-            {move || Suspend::new(async move {
-                match account.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(account) => drawn(account),
-                }
-            })}
-        </Transition>
+        <Found found=account draw=drawn />
     }
     .into_any()
 }
@@ -136,14 +129,7 @@ pub fn new_token() -> AnyView {
     let new = Resource::new(|| (), |()| new_own_token());
     view! {
         <Heading title="New token" crumb=Some(Crumb { label: "Your account", href: "/account" }) />
-        <Transition>
-            {move || Suspend::new(async move {
-                match new.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(new) => view! { <TokenForm action="/-/account/create-token" new cancel="/account" /> }.into_any(),
-                }
-            })}
-        </Transition>
+        <Found found=new draw=|new| view! { <TokenForm action="/-/account/create-token" new cancel="/account" /> }.into_any() />
     }
     .into_any()
 }

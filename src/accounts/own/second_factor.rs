@@ -4,9 +4,17 @@ use leptos::prelude::*;
 
 use super::rpc::read_enrolment;
 use crate::access::people::Enrolment;
+use crate::ui::found::Found;
 use crate::ui::page::{Crumb, Heading};
 use crate::ui::plain::{PlainField, PlainForm, Told};
-use crate::ui::problem::Problem;
+
+fn drawn(enrolment: Enrolment) -> AnyView {
+    match enrolment {
+        Enrolment::Off => off(),
+        Enrolment::Begun { secret, path, size } => begun(&secret, path, size),
+        Enrolment::On { codes_left } => on(codes_left),
+    }
+}
 
 /// `/account/second-factor`.
 pub fn page() -> AnyView {
@@ -14,16 +22,7 @@ pub fn page() -> AnyView {
     view! {
         <Heading title="Second factor" crumb=Some(Crumb { label: "Your account", href: "/account" }) />
         <Told />
-        <Transition>
-            {move || Suspend::new(async move {
-                match enrolment.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(Enrolment::Off) => off(),
-                    Ok(Enrolment::Begun { secret, path, size }) => begun(&secret, path, size),
-                    Ok(Enrolment::On { codes_left }) => on(codes_left),
-                }
-            })}
-        </Transition>
+        <Found found=enrolment draw=drawn />
     }
     .into_any()
 }

@@ -15,9 +15,9 @@ use crate::ui::confirm::AskButton;
 use crate::ui::context::FailedForm;
 use crate::ui::facts::Facts;
 use crate::ui::form::{Conflict, FieldRow, Summary};
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
-use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
 use crate::ui::table::Column;
 use crate::ui::timeline::Timeline;
@@ -86,27 +86,20 @@ pub fn new() -> AnyView {
     let new = Resource::new(|| (), |()| new_role());
     view! {
         <Heading title="New role" crumb=PAGES.crumb() />
-        <Transition>
-            {move || Suspend::new(async move {
-                match new.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(RoleStart { once, catalogue }) => {
-                        view! {
-                            <RoleForm
-                                verb="create"
-                                typed=suggested(RoleInput::FIELDS)
-                                version=None
-                                hidden=vec![("once", once)]
-                                catalogue
-                                cancel=ROLES.path.to_owned()
-                                submit="Create role"
-                            />
-                        }
-                            .into_any()
-                    }
-                }
-            })}
-        </Transition>
+        <Found found=new draw=|RoleStart { once, catalogue }| {
+            view! {
+                <RoleForm
+                    verb="create"
+                    typed=suggested(RoleInput::FIELDS)
+                    version=None
+                    hidden=vec![("once", once)]
+                    catalogue
+                    cancel=ROLES.path.to_owned()
+                    submit="Create role"
+                />
+            }
+            .into_any()
+        } />
     }
     .into_any()
 }

@@ -6,9 +6,9 @@ use super::rpc::list_sessions;
 use crate::access::part::Lines;
 use crate::access::people::SessionLine;
 use crate::accounts::{AccessNav, turn};
+use crate::ui::found::Found;
 use crate::ui::page::Heading;
 use crate::ui::plain::PlainForm;
-use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
 use crate::ui::when::{Maybe, When};
 
@@ -33,17 +33,10 @@ pub fn list() -> AnyView {
         <AccessNav />
         <Heading title="Sessions" actions=end />
         <section class="card">
-            <Transition>
-                {move || Suspend::new(async move {
-                    match sessions.await {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(sessions) => {
-                            let back = sessions.part.href(PATH);
-                            view! { <Sessions sessions action="/-/sessions/end" named=true back /> }.into_any()
-                        }
-                    }
-                })}
-            </Transition>
+            <Found found=sessions draw=|sessions| {
+                let back = sessions.part.href(PATH);
+                view! { <Sessions sessions action="/-/sessions/end" named=true back /> }.into_any()
+            } />
         </section>
     }
     .into_any()

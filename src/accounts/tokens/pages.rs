@@ -12,10 +12,10 @@ use crate::accounts::{AccessNav, turn};
 use crate::base::form::{Input, suggested};
 use crate::ui::context::FailedForm;
 use crate::ui::form::{FieldRow, Summary};
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Crumb, Heading, use_here};
 use crate::ui::plain::{PlainForm, Told};
-use crate::ui::problem::Problem;
 use crate::ui::table::use_query_text;
 use crate::ui::when::{Maybe, When};
 
@@ -45,17 +45,10 @@ pub fn list() -> AnyView {
         <Heading title="API tokens" actions=add />
         <Told />
         <section class="card">
-            <Transition>
-                {move || Suspend::new(async move {
-                    match tokens.await {
-                        Err(error) => view! { <Problem error /> }.into_any(),
-                        Ok(tokens) => {
-                            let back = tokens.part.href(PATH);
-                            view! { <Tokens tokens action="/-/tokens/revoke" named=true back /> }.into_any()
-                        }
-                    }
-                })}
-            </Transition>
+            <Found found=tokens draw=|tokens| {
+                let back = tokens.part.href(PATH);
+                view! { <Tokens tokens action="/-/tokens/revoke" named=true back /> }.into_any()
+            } />
         </section>
     }
     .into_any()
@@ -155,14 +148,7 @@ pub fn new() -> AnyView {
     let new = Resource::new(|| (), |()| new_token());
     view! {
         <Heading title="New token" crumb=Some(Crumb { label: "API tokens", href: "/admin/tokens" }) />
-        <Transition>
-            {move || Suspend::new(async move {
-                match new.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(new) => view! { <TokenForm action="/-/tokens/create" new cancel="/admin/tokens" /> }.into_any(),
-                }
-            })}
-        </Transition>
+        <Found found=new draw=|new| view! { <TokenForm action="/-/tokens/create" new cancel="/admin/tokens" /> }.into_any() />
     }
     .into_any()
 }

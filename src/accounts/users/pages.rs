@@ -14,10 +14,10 @@ use crate::base::record::Row;
 use crate::ui::confirm::AskButton;
 use crate::ui::context::FailedForm;
 use crate::ui::form::{Conflict, FieldRow, Summary};
+use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::plain::{PlainForm, Told};
-use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
 use crate::ui::table::{ACTIVE, Column, Filter};
 use crate::ui::timeline::Timeline;
@@ -96,31 +96,23 @@ pub fn new() -> AnyView {
     let new = Resource::new(|| (), |()| new_user());
     view! {
         <Heading title="New user" crumb=PAGES.crumb() />
-        <Transition>
-            {move || Suspend::new(async move {
-                match new.await {
-                    Err(error) => view! { <Problem error /> }.into_any(),
-                    Ok(UserStart { once, choices }) => {
-                        let typed = suggested(UserInput::FIELDS);
-                        view! {
-                            <p class="muted lead">
-                                "A person gets a link to choose a password; it is shown once, for you to hand over."
-                            </p>
-                            <UserForm
-                                verb="create"
-                                typed
-                                version=None
-                                hidden=vec![("once", once)]
-                                choices
-                                cancel=USERS.path.to_owned()
-                                submit="Create user"
-                            />
-                        }
-                            .into_any()
-                    }
-                }
-            })}
-        </Transition>
+        <Found found=new draw=|UserStart { once, choices }| {
+            view! {
+                <p class="muted lead">
+                    "A person gets a link to choose a password; it is shown once, for you to hand over."
+                </p>
+                <UserForm
+                    verb="create"
+                    typed=suggested(UserInput::FIELDS)
+                    version=None
+                    hidden=vec![("once", once)]
+                    choices
+                    cancel=USERS.path.to_owned()
+                    submit="Create user"
+                />
+            }
+            .into_any()
+        } />
     }
     .into_any()
 }
