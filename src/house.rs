@@ -17,6 +17,7 @@ use axum::routing::get;
 use leptos::config::LeptosOptions;
 use leptos_axum::{AxumRouteListing, generate_route_list};
 use tokio_util::task::LocalPoolHandle;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -171,7 +172,8 @@ pub fn state(settings: Settings, database: Database) -> AppState {
     })
 }
 
-/// Everything the server answers. Layers run from the last to the first.
+/// Everything the server answers. Layers are put around it in stacks, each running from its first layer to its last: a route is
+/// cloned for every request, and once more in every layer that was put around it by itself.
 ///
 /// # Errors
 /// `Internal` when `public_url` is no origin.
@@ -182,21 +184,27 @@ pub fn router(state: &AppState) -> Result<Router> {
         .merge(import::door::routes(state))
         .merge(audit::door::routes())
         .merge(api().router(state))
-        .layer(from_fn_with_state(state.clone(), web::identify))
-        .layer(session::layer(state.database.clone(), settings.secure_cookies))
-        .layer(from_fn_with_state(state.clone(), same_site::said_only))
-        .layer(same_site::layer(settings)?);
+        .layer(
+            ServiceBuilder::new()
+                .layer(same_site::layer(settings)?)
+                .layer(from_fn_with_state(state.clone(), same_site::said_only))
+                .layer(session::layer(state.database.clone(), settings.secure_cookies))
+                .layer(from_fn_with_state(state.clone(), web::identify)),
+        );
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(asking)
         .merge(site::files(&settings.site_dir))
         .with_state(state.clone())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), answer::answer))
-        .layer(CompressionLayer::new())
-        .layer(map_response(guarded));
+        .layer(
+            ServiceBuilder::new()
+                .layer(map_response(guarded))
+                .layer(CompressionLayer::new())
+                .layer(from_fn_with_state(state.clone(), answer::answer))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout)),
+        );
     Ok(if settings.secure_cookies { router.layer(map_response(over_tls)) } else { router })
 }
 
@@ -215,7 +223,7 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The headers that every answer carries unless it brought its own.
-async fn guarded(mut response: Response) -> Response {
+async fn guarded<B>(mut response: Response<B>) -> Response<B> {
     let defaults: [(HeaderName, &'static str); 7] = [
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

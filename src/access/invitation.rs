@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::json;
 
 use super::gate::{Access, Actor, Caller};
-use super::token::{digest, hex};
+use super::token::digest;
 use super::{password, session, user};
 use crate::base::error::Code;
 use crate::base::form::{Field, Given, Kind};
@@ -58,7 +58,7 @@ pub async fn invite_in<P>(transaction: &DatabaseTransaction, access: &Access<P>,
     if user.is_service || !user.is_active {
         return Err(Error::new(Code::Conflict, "Only somebody active who signs in can be invited."));
     }
-    let secret = hex(&rand::random::<[u8; 32]>());
+    let secret = hex::encode(rand::random::<[u8; 32]>());
     let invitation = ActiveModel { user_id: Set(id), hash: Set(digest(&secret)), expires_at: Set(now() + LIFETIME) };
     let again = OnConflict::column(Column::UserId).update_columns([Column::Hash, Column::ExpiresAt]).to_owned();
     Entity::insert(invitation).on_conflict(again).exec_without_returning(transaction).await?;

@@ -8,7 +8,7 @@ use super::EVERYTHING;
 use super::gate::Access;
 use super::grants;
 use super::people::{ROLES, Role, RoleInput, joined, split};
-use crate::base::column::table_row;
+use crate::base::column::placed_row;
 use crate::base::form::nearest;
 use crate::base::listing::Listing;
 use crate::base::record::Record;
@@ -16,7 +16,7 @@ use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result, fold};
 use crate::server::record::{Described, Resource, searchable};
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "roles")]
     pub struct Model {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Func};
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, JoinType, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -23,6 +23,7 @@ use super::permission::lacking;
 use super::token::digest;
 use super::user::{self, Person};
 use super::{grants, role, second_factor};
+use crate::base::column::{Written, placed_row};
 use crate::base::error::Code;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
@@ -332,20 +333,21 @@ pub struct Store {
     database: Database,
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    data: String,
-    expires_at: Timestamp,
-    seen_at: Option<Timestamp>,
-    address: Option<String>,
-    browser: Option<String>,
-    user_id: Option<i64>,
-    name: Option<String>,
-    email: Option<String>,
-    time_zone: Option<String>,
-    permissions: Option<String>,
-    requires_second_factor: Option<bool>,
-    confirmed_at: Option<Timestamp>,
+placed_row! {
+    struct Row {
+        data: String,
+        expires_at: Timestamp,
+        seen_at: Option<Timestamp>,
+        address: Option<String>,
+        browser: Option<String>,
+        user_id: Option<i64>,
+        name: Option<String>,
+        email: Option<String>,
+        time_zone: Option<String>,
+        permissions: Option<String>,
+        requires_second_factor: Option<bool>,
+        confirmed_at: Option<Timestamp>,
+    }
 }
 
 /// Begins what a store that does not answer says of itself, as its errors are but texts.
@@ -400,25 +402,27 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        static STATEMENT: Written = Written::new();
         let id_in_database = digest(&id.to_string());
-        let rows = Entity::find()
-            .select_only()
-            .columns([Column::Data, Column::ExpiresAt, Column::SeenAt, Column::Address, Column::Browser])
-            .column_as(user::Column::Id, "user_id")
-            .columns([user::Column::Name, user::Column::Email, user::Column::TimeZone])
-            .columns([role::Column::Permissions, role::Column::RequiresSecondFactor])
-            .column(second_factor::Column::ConfirmedAt)
-            .join(JoinType::LeftJoin, Relation::User.def())
-            .join(JoinType::LeftJoin, grants::assignments())
-            .join(JoinType::LeftJoin, grants::assigned())
-            .join(JoinType::LeftJoin, second_factor::of_user())
-            .filter(Column::Id.eq(id_in_database.as_str()))
-            .filter(Column::ExpiresAt.gt(now()))
-            .filter(Column::UserId.is_null().or(user::Column::IsActive.eq(true)))
-            .into_model::<Row>()
-            .all(self.database.reader())
-            .await
-            .map_err(backend)?;
+        let now = now();
+        let values = vec![id_in_database.as_str().into(), now.into(), true.into()];
+        let select = || {
+            Entity::find()
+                .select_only()
+                .columns([Column::Data, Column::ExpiresAt, Column::SeenAt, Column::Address, Column::Browser])
+                .column_as(user::Column::Id, "user_id")
+                .columns([user::Column::Name, user::Column::Email, user::Column::TimeZone])
+                .columns([role::Column::Permissions, role::Column::RequiresSecondFactor])
+                .column(second_factor::Column::ConfirmedAt)
+                .join(JoinType::LeftJoin, Relation::User.def())
+                .join(JoinType::LeftJoin, grants::assignments())
+                .join(JoinType::LeftJoin, grants::assigned())
+                .join(JoinType::LeftJoin, second_factor::of_user())
+                .filter(Column::Id.eq(id_in_database.as_str()))
+                .filter(Column::ExpiresAt.gt(now))
+                .filter(Column::UserId.is_null().or(user::Column::IsActive.eq(true)))
+        };
+        let rows: Vec<Row> = STATEMENT.rows(self.database.reader(), values, select).await.map_err(backend)?;
         let Some(first) = rows.first() else { return Ok(None) };
         let mut data: HashMap<String, Value> =
             serde_json::from_str(&first.data).map_err(|e| session_store::Error::Decode(e.to_string()))?;
@@ -432,7 +436,7 @@ impl SessionStore for Store {
             let (address, browser) =
                 (first.address.clone().unwrap_or_default(), first.browser.clone().unwrap_or_default());
             data.insert(FROM.to_owned(), json!({ "address": address, "browser": browser }));
-            if first.seen_at.is_none_or(|seen| now() - seen > SEEN_EVERY) {
+            if first.seen_at.is_none_or(|seen| now - seen > SEEN_EVERY) {
                 tokio::spawn(note_use(self.database.clone(), id_in_database));
             }
         }

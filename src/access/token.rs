@@ -3,7 +3,7 @@
 use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, FromQueryResult, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,7 @@ use super::part::{Lines, Part};
 use super::people::{TokenInput, TokenLine, split};
 use super::permission::lacking;
 use super::{grants, holds, role, user};
+use crate::base::column::{Written, placed_row};
 use crate::base::form::{Field, Given, Kind};
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
@@ -59,7 +60,7 @@ const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// The SHA-256 of a secret of at least 128 random bits, in hex: what the database keeps of it.
 pub fn digest(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// The permission to see everybody's tokens.
@@ -145,15 +146,16 @@ pub struct Bearer {
     pub requires_version: bool,
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    id: i64,
-    name: String,
-    user_id: i64,
-    scope: Option<Json>,
-    requires_version: bool,
-    last_used_at: Option<Timestamp>,
-    granted: Option<String>,
+placed_row! {
+    struct Row {
+        id: i64,
+        name: String,
+        user_id: i64,
+        requires_version: bool,
+        last_used_at: Option<Timestamp>,
+        scope: Option<Json>,
+        granted: Option<String>,
+    }
 }
 
 impl Entity {
@@ -203,23 +205,26 @@ impl Entity {
         if !secret.starts_with(PREFIX) {
             return Ok(None);
         }
-        let rows = Entity::find()
-            .select_only()
-            .columns([Column::Id, Column::Name, Column::UserId, Column::RequiresVersion, Column::LastUsedAt])
-            .column_as(Column::Permissions, "scope")
-            .column_as(role::Column::Permissions, "granted")
-            .join(JoinType::InnerJoin, Relation::User.def())
-            .join(JoinType::LeftJoin, grants::assignments())
-            .join(JoinType::LeftJoin, grants::assigned())
-            .filter(Column::Hash.eq(digest(secret)))
-            .filter(Column::RevokedAt.is_null())
-            .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now())))
-            .filter(user::Column::IsActive.eq(true))
-            .into_model::<Row>()
-            .all(database.reader())
-            .await?;
+        static STATEMENT: Written = Written::new();
+        let (hash, now) = (digest(secret), now());
+        let values = vec![hash.as_str().into(), now.into(), true.into()];
+        let select = || {
+            Self::find()
+                .select_only()
+                .columns([Column::Id, Column::Name, Column::UserId, Column::RequiresVersion, Column::LastUsedAt])
+                .column_as(Column::Permissions, "scope")
+                .column_as(role::Column::Permissions, "granted")
+                .join(JoinType::InnerJoin, Relation::User.def())
+                .join(JoinType::LeftJoin, grants::assignments())
+                .join(JoinType::LeftJoin, grants::assigned())
+                .filter(Column::Hash.eq(hash.as_str()))
+                .filter(Column::RevokedAt.is_null())
+                .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now)))
+                .filter(user::Column::IsActive.eq(true))
+        };
+        let rows: Vec<Row> = STATEMENT.rows(database.reader(), values, select).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        if first.last_used_at.is_none_or(|used| now() - used > NOTED_EVERY) {
+        if first.last_used_at.is_none_or(|used| now - used > NOTED_EVERY) {
             tokio::spawn(note_use(database.clone(), first.id));
         }
         let held: Vec<String> = rows.iter().filter_map(|row| row.granted.as_deref()).flat_map(split).collect();
@@ -262,7 +267,7 @@ pub(super) async fn make(
     }
     let reach = if new.permissions.is_empty() { &held } else { &new.permissions };
     grants::covers(caller, reach.iter().map(String::as_str))?;
-    let secret = format!("{PREFIX}{}", hex(&rand::random::<[u8; 32]>()));
+    let secret = format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()));
     let scope = (!new.permissions.is_empty()).then(|| json!(new.permissions));
     let token = Entity::insert(ActiveModel {
         user_id: Set(user.id),
@@ -340,9 +345,4 @@ async fn note_use(database: Database, id: i64) {
     if let Err(error) = noted.await {
         tracing::warn!(error = error.internal.as_deref(), token = id, "could not note the use of a token");
     }
-}
-
-/// Bytes as text.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

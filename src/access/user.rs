@@ -12,7 +12,7 @@ use super::EVERYTHING;
 use super::gate::{Access, Caller};
 use super::people::{USERS, User, UserInput, joined, split};
 use super::{grants, password, role, session};
-use crate::base::column::table_row;
+use crate::base::column::placed_row;
 use crate::base::error::Code;
 use crate::base::form::Input;
 use crate::base::listing::Listing;
@@ -23,7 +23,7 @@ use crate::history::entity::{self as history, Subject, record};
 use crate::server::database::Database;
 use crate::server::record::{Add, Approach, Change, Described, Resource, Stored, View, past, searchable};
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "users")]
     pub struct Model {

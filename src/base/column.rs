@@ -1,12 +1,16 @@
-//! Columns: newtypes over `i64`, stored as the integer on both databases, and rows that are read by the places of their columns.
+//! Columns: newtypes over `i64`, stored as the integer on both databases; rows that are read by the places of their columns, and
+//! statements whose text is written once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use sea_orm::sqlx::{Row, ValueRef};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryResult, QueryTrait, RuntimeErr, Select, TryGetable};
+use sea_orm::sqlx::{Decode, Row, Sqlite, ValueRef};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QueryTrait, RuntimeErr, Select, Statement, TryGetable,
+    Value, Values,
+};
 
 use crate::base::money::{Money, Percent, Quantity, UnitPrice};
-use crate::base::time::stored::{Day, Timestamp};
+use crate::base::time::stored::{Day, Timestamp, day_of_sqlite, timestamp_of_sqlite};
 
 /// Implements what SeaORM asks of a column type, and of a primary key, for newtypes over `i64`.
 macro_rules! integer_column {
@@ -66,10 +70,11 @@ macro_rules! integer_column {
     )+};
 }
 
-/// A row of a table that is read by the places of its columns. SeaORM looks each of them up by its name, and writes a message for
-/// each that is blank: with rows as long as an order's that costs as much as all else that is done with them.
-pub trait TableRow: sea_orm::ModelTrait + sea_orm::FromQueryResult {
-    /// Reads a row of a statement that selects the table's columns first, in the order of their declaration, as `find()` does.
+/// A row that is read by the places of its columns. SeaORM looks each of them up by its name, and writes a message for each that
+/// is blank: with rows as long as an order's that costs as much as all else that is done with them.
+pub trait Placed: Sized {
+    /// Reads a row of a statement that selects its columns first, in the order of their declaration, as `find()` does with those
+    /// of a table.
     ///
     /// # Errors
     /// When a column has another type, or the row fewer columns.
@@ -89,7 +94,26 @@ macro_rules! cells {
     ($($type:ty),+) => { $(impl Cell for $type {})+ };
 }
 
-cells!(i64, bool, String, Timestamp, Day);
+cells!(i64, bool, String, serde_json::Value);
+
+/// Times of SQLite are texts, nearly always written as we write them: to read just that takes a fraction of what it takes to
+/// find out how a text is meant.
+macro_rules! timely_cells {
+    ($($type:ty: $read:path),+) => {$(
+        impl Cell for $type {
+            fn at(row: &QueryResult, place: usize) -> Result<Self, DbErr> {
+                let value = row.try_as_sqlite_row().and_then(|row| row.try_get_raw(place).ok());
+                let text = value.and_then(|value| <&str as Decode<Sqlite>>::decode(value).ok());
+                match text.and_then($read) {
+                    Some(time) => Ok(time),
+                    None => row.try_get_by_index(place),
+                }
+            }
+        }
+    )+};
+}
+
+timely_cells!(Timestamp: timestamp_of_sqlite, Day: day_of_sqlite);
 
 impl<T: Cell> Cell for Option<T> {
     fn at(row: &QueryResult, place: usize) -> Result<Self, DbErr> {
@@ -106,16 +130,16 @@ impl<T: Cell> Cell for Option<T> {
     }
 }
 
-/// Declares the row of a table as a [`TableRow`].
-macro_rules! table_row {
-    ($(#[$meta:meta])* pub struct Model { $($body:tt)* }) => {
+/// Declares a row, that of a table or another, as [`Placed`].
+macro_rules! placed_row {
+    ($(#[$meta:meta])* $seen:vis struct $name:ident { $($body:tt)* }) => {
         $(#[$meta])*
-        pub struct Model { $($body)* }
+        $seen struct $name { $($body)* }
 
-        crate::base::column::table_row!(@read $($body)*);
+        crate::base::column::placed_row!(@read $name $($body)*);
     };
-    (@read $($(#[$meta:meta])* pub $field:ident: $type:ty),+ $(,)?) => {
-        impl crate::base::column::TableRow for Model {
+    (@read $name:ident $($(#[$meta:meta])* $seen:vis $field:ident: $type:ty),+ $(,)?) => {
+        impl crate::base::column::Placed for $name {
             fn of(row: &sea_orm::QueryResult) -> std::result::Result<Self, sea_orm::DbErr> {
                 let mut places = 0..;
                 let mut next = || places.next().unwrap_or_default();
@@ -125,7 +149,7 @@ macro_rules! table_row {
     };
 }
 
-pub(crate) use {integer_column, table_row};
+pub(crate) use {integer_column, placed_row};
 
 integer_column!(Money, UnitPrice, Percent, Quantity);
 
@@ -135,7 +159,42 @@ integer_column!(Money, UnitPrice, Percent, Quantity);
 /// When the database does not answer.
 pub async fn rows<E>(db: &impl ConnectionTrait, select: Select<E>) -> Result<Vec<E::Model>, DbErr>
 where
-    E: EntityTrait<Model: TableRow>,
+    E: EntityTrait<Model: Placed>,
 {
     db.query_all(&select.into_query()).await?.iter().map(E::Model::of).collect()
+}
+
+/// A statement that every request runs, with other values: its text is written once for each kind of database.
+#[derive(Debug, Default)]
+pub struct Written {
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
+}
+
+impl Written {
+    pub const fn new() -> Self {
+        Self { sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    /// All rows that the statement finds. `values` are those of `select`, in the order in which its text names them. One
+    /// statement.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rows<E: EntityTrait, R: Placed>(
+        &self,
+        db: &impl ConnectionTrait,
+        values: Vec<Value>,
+        select: impl FnOnce() -> Select<E>,
+    ) -> Result<Vec<R>, DbErr> {
+        let backend = db.get_database_backend();
+        let text = if backend == DbBackend::Postgres { &self.postgres } else { &self.sqlite };
+        let text = text.get_or_init(|| {
+            let written = select().build(backend);
+            debug_assert_eq!(written.values.map(|values| values.0).as_ref(), Some(&values), "{}", written.sql);
+            written.sql
+        });
+        let statement = Statement { sql: text.clone(), values: Some(Values(values)), db_backend: backend };
+        db.query_all_raw(statement).await?.iter().map(R::of).collect()
+    }
 }

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
 use super::{Customer, CustomerId, CustomerInput, LISTING};
-use crate::base::column::{integer_column, table_row};
+use crate::base::column::{integer_column, placed_row};
 use crate::base::listing::Listing;
 use crate::base::money::Money;
 use crate::base::record::Record;
@@ -14,7 +14,7 @@ use crate::server::record::{Resource, columns, searchable, series};
 
 integer_column!(CustomerId);
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "customers")]
     pub struct Model {

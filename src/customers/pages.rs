@@ -1,14 +1,13 @@
 //! What customers look like; the pages themselves are those of every kind of record.
 
-use leptos::prelude::*;
-
 use super::rpc::{
     create_customer, customer_taken_along, delete_customer, list_customers, new_customer, read_customer,
     update_customer,
 };
 use super::{CustomerId, LISTING};
-use crate::ui::page::ActiveBadge;
+use crate::ui::page::activity;
 use crate::ui::records::{Calls, Pages, RecordCalls};
+use crate::ui::rows::Said;
 use crate::ui::table::{ACTIVE, Column};
 
 /// `/customers` and below.
@@ -20,27 +19,12 @@ pub static PAGES: Pages = Pages {
     purpose: "Customers are who orders. Add one by hand, or let a script send them over the API.",
     listing: &LISTING,
     columns: &[
-        Column {
-            order: "name",
-            label: "Name",
-            class: "name",
-            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
-        },
-        Column { order: "code", label: "Code", class: "code muted", cell: |row| row.text("code").into_any() },
-        Column {
-            order: "",
-            label: "City",
-            class: "opt",
-            cell: |row| view! { <bdi>{row.text("billing_city")}</bdi> }.into_any(),
-        },
-        Column { order: "email", label: "E-mail", class: "opt", cell: |row| row.text("email").into_any() },
-        Column { order: "", label: "Phone", class: "opt", cell: |row| row.text("phone").into_any() },
-        Column {
-            order: "",
-            label: "State",
-            class: "state",
-            cell: |row| view! { <ActiveBadge active=row.is("is_active") /> }.into_any(),
-        },
+        Column { order: "name", label: "Name", class: "name", cell: |row| Said::Name(row.text("name")) },
+        Column { order: "code", label: "Code", class: "code muted", cell: |row| Said::Text(row.text("code")) },
+        Column { order: "", label: "City", class: "opt", cell: |row| Said::Name(row.text("billing_city")) },
+        Column { order: "email", label: "E-mail", class: "opt", cell: |row| Said::Text(row.text("email")) },
+        Column { order: "", label: "Phone", class: "opt", cell: |row| Said::Text(row.text("phone")) },
+        Column { order: "", label: "State", class: "state", cell: |row| Said::badge(activity(row.is("is_active"))) },
     ],
     tabs: &[],
     filters: &[ACTIVE],

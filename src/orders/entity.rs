@@ -15,7 +15,7 @@ use super::past::{self, difference, recorded, removed};
 use super::status::{Credit, Refusal, Situation};
 use super::{Command, Header, Item, LISTING, Order, OrderId, OrderInput, Outcome, Sheet, Status};
 use crate::access::gate::{Access, Caller, Permission};
-use crate::base::column::{integer_column, table_row};
+use crate::base::column::{integer_column, placed_row};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Field, Given, Input, Kind};
 use crate::base::listing::{ListQuery, Listing};
@@ -35,7 +35,7 @@ use crate::server::record::{
 
 integer_column!(OrderId);
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "orders")]
     pub struct Model {
@@ -145,6 +145,24 @@ impl Stored for Order {
             ("currency".to_owned(), json!(self.currency)),
             ("total".to_owned(), json!(self.total)),
         ]);
+        Row { id: self.id.0, version: self.version, values }
+    }
+
+    /// What a list has columns for, and the currency.
+    fn listed(self) -> Row {
+        let title = self.title();
+        let Header { order_date, required_date, customer_reference, .. } = self.header;
+        let values = [
+            ("name", Some(json!(title))),
+            ("status", Some(json!(self.status))),
+            ("customer_name", Some(Json::String(self.customer_name))),
+            ("order_date", order_date.map(|day| json!(day))),
+            ("required_date", required_date.map(|day| json!(day))),
+            ("customer_reference", customer_reference.map(Json::String)),
+            ("currency", Some(Json::String(self.currency))),
+            ("total", Some(json!(self.total))),
+        ];
+        let values = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         Row { id: self.id.0, version: self.version, values }
     }
 }

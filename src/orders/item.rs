@@ -13,7 +13,7 @@ use super::entity as order;
 use super::pricing::{self, TooLarge, Totals};
 use super::{ITEMS, Item, ItemId, ItemInput, Order, OrderId, OrderInput, OrderItemInput};
 use crate::access::gate::Access;
-use crate::base::column::{integer_column, rows, table_row};
+use crate::base::column::{integer_column, placed_row, rows};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, integer, unknown};
 use crate::base::listing::{ListQuery, Listing};
@@ -29,7 +29,7 @@ use crate::server::record::{
 
 integer_column!(ItemId);
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "order_items")]
     pub struct Model {

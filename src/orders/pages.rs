@@ -36,6 +36,7 @@ use crate::ui::page::{Heading, use_here};
 use crate::ui::past;
 use crate::ui::problem::Problem;
 use crate::ui::records::{Calls, Delete, ListPage, Pages};
+use crate::ui::rows::Said;
 use crate::ui::table::{Column, Filter, use_query_text};
 use crate::ui::timeline::Timeline;
 use crate::ui::when::use_zone;
@@ -49,49 +50,45 @@ pub static PAGES: Pages = Pages {
     purpose: "Orders are who wants what, at which price. Write one by hand, import a file, or let a script send them.",
     listing: &LISTING,
     columns: &[
-        Column { order: "number", label: "Number", class: "name", cell: |row| row.text("name").into_any() },
+        Column { order: "number", label: "Number", class: "name", cell: |row| Said::Text(row.text("name")) },
         Column {
             order: "customer_name",
             label: "Customer",
             class: "code",
-            cell: |row| view! { <bdi>{row.text("customer_name")}</bdi> }.into_any(),
+            cell: |row| Said::Name(row.text("customer_name")),
         },
         Column {
             order: "",
             label: "Status",
             class: "state",
-            cell: |row| view! { <StatusBadge status=status_of(row) /> }.into_any(),
+            cell: |row| {
+                let status = status_of(row);
+                Said::badge((status.name(), status.label()))
+            },
         },
         Column {
             order: "order_date",
             label: "Ordered",
             class: "opt muted",
-            cell: |row| day(row, "order_date").into_any(),
+            cell: |row| Said::Text(day(row, "order_date")),
         },
         Column {
             order: "required_date",
             label: "Required",
             class: "opt muted",
-            cell: |row| day(row, "required_date").into_any(),
+            cell: |row| Said::Text(day(row, "required_date")),
         },
         Column {
             order: "",
             label: "Reference",
             class: "opt muted",
-            cell: |row| row.text("customer_reference").into_any(),
+            cell: |row| Said::Text(row.text("customer_reference")),
         },
         Column {
             order: "total",
             label: "Total",
             class: "num amount",
-            cell: |row| {
-                view! {
-                    {grouped(&row.text("total"))}
-                    " "
-                    <span class="faint">{row.text("currency")}</span>
-                }
-                .into_any()
-            },
+            cell: |row| Said::Amount { number: grouped(&row.text("total")), currency: row.text("currency") },
         },
     ],
     tabs: &[

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
 use super::{LISTING, Product, ProductId, ProductInput};
-use crate::base::column::{integer_column, table_row};
+use crate::base::column::{integer_column, placed_row};
 use crate::base::fold;
 use crate::base::listing::Listing;
 use crate::base::money::{Percent, UnitPrice};
@@ -14,7 +14,7 @@ use crate::server::record::{Resource, columns, searchable};
 
 integer_column!(ProductId);
 
-table_row! {
+placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "products")]
     pub struct Model {

@@ -1,15 +1,14 @@
 //! What products look like; the pages themselves are those of every kind of record.
 
-use leptos::prelude::*;
-
 use super::rpc::{
     create_product, delete_product, list_products, new_product, product_taken_along, read_product, update_product,
 };
 use super::{LISTING, ProductId};
 use crate::base::listing::ListQuery;
 use crate::base::money::grouped;
-use crate::ui::page::ActiveBadge;
+use crate::ui::page::activity;
 use crate::ui::records::{Calls, Pages, RecordCalls};
+use crate::ui::rows::Said;
 use crate::ui::table::{ACTIVE, Column, Filter};
 
 /// `/products` and below.
@@ -21,44 +20,26 @@ pub static PAGES: Pages = Pages {
     purpose: "Products are what is ordered, each with a SKU and a price.",
     listing: &LISTING,
     columns: &[
-        Column {
-            order: "name",
-            label: "Name",
-            class: "name",
-            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
-        },
-        Column { order: "sku", label: "SKU", class: "code muted", cell: |row| row.text("sku").into_any() },
+        Column { order: "name", label: "Name", class: "name", cell: |row| Said::Name(row.text("name")) },
+        Column { order: "sku", label: "SKU", class: "code muted", cell: |row| Said::Text(row.text("sku")) },
         Column {
             order: "category",
             label: "Category",
             class: "opt",
             cell: |row| {
-                let category = row.text("category");
-                let href = ListQuery::default().filtered("category", &category).href(LISTING.path);
-                (!category.is_empty())
-                    .then(|| {
-                        view! {
-                            <a class="over" href=href>
-                                <bdi>{category}</bdi>
-                            </a>
-                        }
-                    })
-                    .into_any()
+                let name = row.text("category");
+                let href = ListQuery::default().filtered("category", &name).href(LISTING.path);
+                if name.is_empty() { Said::Text(name) } else { Said::Link { href, name } }
             },
         },
-        Column { order: "", label: "Unit", class: "opt", cell: |row| row.text("unit").into_any() },
+        Column { order: "", label: "Unit", class: "opt", cell: |row| Said::Text(row.text("unit")) },
         Column {
             order: "price",
             label: "Unit price",
             class: "num amount",
-            cell: |row| grouped(&row.text("price")).into_any(),
+            cell: |row| Said::Text(grouped(&row.text("price"))),
         },
-        Column {
-            order: "",
-            label: "State",
-            class: "state",
-            cell: |row| view! { <ActiveBadge active=row.is("is_active") /> }.into_any(),
-        },
+        Column { order: "", label: "State", class: "state", cell: |row| Said::badge(activity(row.is("is_active"))) },
     ],
     tabs: &[],
     filters: &[ACTIVE, Filter::Exact { name: "category", label: "Category" }],

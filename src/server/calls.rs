@@ -16,14 +16,7 @@ use crate::history::{Beside, Detail};
 pub async fn list<R: Resource>(query: &str) -> Result<Page<Row>> {
     let access = access().await?;
     let page = R::list(&access, &ListQuery::parse(&R::LISTING, query)?).await?;
-    Ok(page.map(listed))
-}
-
-/// A record as a list shows it: what is blank is left out, as it travels with the page and most of a record is.
-fn listed(record: impl Stored) -> Row {
-    let mut row = record.row();
-    row.values.retain(|_, value| !value.is_null());
-    row
+    Ok(page.map(Stored::listed))
 }
 
 /// The first rows of the list that `query` describes, with their count and sum.
@@ -33,7 +26,7 @@ fn listed(record: impl Stored) -> Row {
 pub async fn excerpt<R: Resource>(query: &str) -> Result<Page<Row>> {
     let access = access().await?;
     let page = record::excerpt::<R>(&access, &ListQuery::parse(&R::LISTING, query)?).await?;
-    Ok(page.map(listed))
+    Ok(page.map(Stored::listed))
 }
 
 /// A record with its history, and its neighbours in the list that `within` describes.

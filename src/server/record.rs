@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::access::gate::{Access, Permission};
-use crate::base::column::{TableRow, rows};
+use crate::base::column::{Placed, rows};
 use crate::base::error::{Blocker, Code};
 use crate::base::form::{Field, Given, Input};
 use crate::base::listing::{ListQuery, Listing, Page};
@@ -80,6 +80,12 @@ pub trait Stored: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn values(&self) -> Map<String, Json>;
     /// The record as pages that serve every kind take it.
     fn row(self) -> Row;
+    /// The record as lists show it, without what is blank: it travels with the page.
+    fn listed(self) -> Row {
+        let mut row = self.row();
+        row.values.retain(|_, value| *value != Json::Null);
+        row
+    }
 }
 
 impl<Id, I> Stored for Record<Id, I>
@@ -160,7 +166,7 @@ impl Expected {
 /// A kind of record: an entity with a table of rules, a list and a history.
 pub trait Resource:
     EntityTrait<
-        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + TableRow + Send + Sync,
+        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + Placed + Send + Sync,
         ActiveModel: ActiveModelBehavior + Send,
         Column: FromStr + Send + Sync,
     >

@@ -138,10 +138,13 @@ impl Api {
                 axum::routing::any(|| async { Error::new(Code::NotFound, "There is nothing at this address.") }),
             )
             .merge(openapi::pages())
-            .layer(axum::middleware::from_fn(acceptable))
-            .layer(axum::middleware::from_fn(understood))
-            .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
-            .layer(axum::middleware::from_fn(super::web::known_only))
+            .layer(
+                tower::ServiceBuilder::new()
+                    .layer(axum::middleware::from_fn(super::web::known_only))
+                    .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
+                    .layer(axum::middleware::from_fn(understood))
+                    .layer(axum::middleware::from_fn(acceptable)),
+            )
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
             .with_state(state.clone())
     }

@@ -17,6 +17,7 @@ pub mod past;
 pub mod plain;
 pub mod problem;
 pub mod records;
+pub mod rows;
 pub mod table;
 pub mod timeline;
 pub mod unsaved;

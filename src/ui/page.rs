@@ -99,9 +99,14 @@ fn Neighbours(beside: Beside) -> impl IntoView {
     }
 }
 
-/// Whether a record is in use, by text and shape.
+/// Whether a record is in use, by shape and text.
 #[component]
 pub fn ActiveBadge(active: bool) -> impl IntoView {
-    let (class, text) = if active { ("badge active", "Active") } else { ("badge inactive", "Inactive") };
-    view! { <span class=class>{text}</span> }
+    let (shape, text) = activity(active);
+    view! { <span class=format!("badge {shape}")>{text}</span> }
+}
+
+/// The shape and the text of a badge for whether a record is in use.
+pub fn activity(active: bool) -> (&'static str, &'static str) {
+    if active { ("active", "Active") } else { ("inactive", "Inactive") }
 }

@@ -15,6 +15,7 @@ use super::form::fields;
 use super::found::Found;
 use super::icon::{Icon, Shape};
 use super::records::Pages;
+use super::rows::{Said, written};
 use crate::base::listing::{Count, Format, ListQuery, PAGE_SIZE, Page, encoded};
 use crate::base::money::grouped;
 use crate::base::record::Row;
@@ -28,7 +29,7 @@ pub struct Column {
     /// `num` is a number, `opt` is left out on a phone.
     pub class: &'static str,
     /// What it says; in the first column it leads to the record.
-    pub cell: fn(&Row) -> AnyView,
+    pub cell: fn(&Row) -> Said,
 }
 
 /// A filter over one field.
@@ -327,26 +328,11 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
         .collect_view();
     let state = query.query_string();
     let state = if state.is_empty() { state } else { format!("{state}&") };
-    let rows = page
-        .results
-        .iter()
-        .zip(query.offset() + 1..)
-        .map(|(row, at)| {
-            let cell = |(index, column): (usize, &Column)| {
-                let cell = (column.cell)(row);
-                let cell = match index {
-                    0 => {
-                        let href = format!("{}?{state}at={at}", pages.href(row.id));
-                        view! { <a class="key" href=href>{cell}</a> }.into_any()
-                    }
-                    _ => cell,
-                };
-                view! { <td class=column.class>{cell}</td> }
-            };
-            let cells = pages.columns.iter().enumerate().map(cell).collect_view();
-            view! { <tr>{cells}</tr> }
-        })
-        .collect_view();
+    let records = page.results.iter().enumerate().map(|(index, row)| {
+        let at = query.offset() + 1 + index as u64;
+        (format!("{}?{state}at={at}", pages.href(row.id)), row)
+    });
+    let rows = written(pages.columns, records);
     let sum = page.sum.as_deref().map(|sum| {
         let many = format!("{} {}", page.counted(), if page.count == 1 { pages.one } else { pages.resource });
         view! {
@@ -364,7 +350,7 @@ fn Rows(pages: &'static Pages, query: ListQuery, page: Page<Row>) -> impl IntoVi
             <thead>
                 <tr>{headers}</tr>
             </thead>
-            <tbody>{rows}</tbody>
+            <tbody inner_html=rows></tbody>
             {sum}
         </table>
         <Pager

@@ -19,6 +19,7 @@ use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
+use crate::ui::rows::Said;
 use crate::ui::table::Column;
 use crate::ui::timeline::Timeline;
 
@@ -31,19 +32,14 @@ pub static PAGES: Pages = Pages {
     purpose: "A role is a set of permissions; people have any number of them.",
     listing: &ROLES,
     columns: &[
-        Column {
-            order: "name",
-            label: "Name",
-            class: "name",
-            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
-        },
-        Column { order: "code", label: "Code", class: "code muted", cell: |row| row.text("code").into_any() },
-        Column { order: "", label: "Permits", class: "state", cell: |row| permits(row).into_any() },
+        Column { order: "name", label: "Name", class: "name", cell: |row| Said::Name(row.text("name")) },
+        Column { order: "code", label: "Code", class: "code muted", cell: |row| Said::Text(row.text("code")) },
+        Column { order: "", label: "Permits", class: "state", cell: |row| Said::Text(permits(row)) },
         Column {
             order: "",
             label: "Second factor",
             class: "opt",
-            cell: |row| if row.is("requires_second_factor") { "required" } else { "" }.into_any(),
+            cell: |row| Said::Text(if row.is("requires_second_factor") { "required".into() } else { String::new() }),
         },
     ],
     tabs: &[],

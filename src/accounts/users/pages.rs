@@ -19,6 +19,7 @@ use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Heading, use_here};
 use crate::ui::plain::{PlainForm, Told};
 use crate::ui::records::{Calls, Delete, ListPage, Pages, with_record};
+use crate::ui::rows::Said;
 use crate::ui::table::{ACTIVE, Column, Filter};
 use crate::ui::timeline::Timeline;
 use crate::ui::when::When;
@@ -32,20 +33,10 @@ pub static PAGES: Pages = Pages {
     purpose: "Invite people, or make service accounts that act by API tokens.",
     listing: &USERS,
     columns: &[
-        Column {
-            order: "name",
-            label: "Name",
-            class: "name",
-            cell: |row| view! { <bdi>{row.text("name")}</bdi> }.into_any(),
-        },
-        Column { order: "email", label: "E-mail", class: "code muted", cell: |row| row.text("email").into_any() },
-        Column { order: "", label: "Roles", class: "opt", cell: |row| roles(row).join(", ").into_any() },
-        Column {
-            order: "",
-            label: "State",
-            class: "state",
-            cell: |row| view! { <State row=row.clone() /> }.into_any(),
-        },
+        Column { order: "name", label: "Name", class: "name", cell: |row| Said::Name(row.text("name")) },
+        Column { order: "email", label: "E-mail", class: "code muted", cell: |row| Said::Text(row.text("email")) },
+        Column { order: "", label: "Roles", class: "opt", cell: |row| Said::Text(roles(row).join(", ")) },
+        Column { order: "", label: "State", class: "state", cell: |row| Said::badge(standing(row)) },
     ],
     tabs: &[],
     filters: &[
@@ -70,16 +61,14 @@ fn roles(row: &Row) -> Vec<String> {
     roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether somebody can come in, by text and shape.
-#[component]
-fn State(row: Row) -> impl IntoView {
-    let (class, text) = match (row.is("is_active"), row.is("is_service"), row.is("has_password")) {
-        (false, ..) => ("badge inactive", "Inactive"),
-        (true, true, _) => ("badge active", "Service account"),
-        (true, false, true) => ("badge active", "Active"),
-        (true, false, false) => ("badge waiting", "Invited"),
-    };
-    view! { <span class=class>{text}</span> }
+/// The shape and the text of a badge for whether somebody can come in.
+fn standing(row: &Row) -> (&'static str, &'static str) {
+    match (row.is("is_active"), row.is("is_service"), row.is("has_password")) {
+        (false, ..) => ("inactive", "Inactive"),
+        (true, true, _) => ("active", "Service account"),
+        (true, false, true) => ("active", "Active"),
+        (true, false, false) => ("waiting", "Invited"),
+    }
 }
 
 /// The list.
@@ -166,7 +155,10 @@ fn drawn(desk: UserDesk) -> AnyView {
     };
     let badge = {
         let row = row.clone();
-        move || view! { <State row=row.clone() /> }
+        move || {
+            let (shape, text) = standing(&row);
+            view! { <span class=format!("badge {shape}")>{text}</span> }
+        }
     };
     let names: Vec<_> = roles(&row)
         .into_iter()

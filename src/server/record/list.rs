@@ -14,7 +14,7 @@ use super::narrow::{Approach, few, holds_text, is_led, may_filter, narrowing, ne
 use super::tally::{is_few, parts, tally, told_along, whole, written};
 use super::{Resource, Stored, View, column};
 use crate::access::gate::Access;
-use crate::base::column::{TableRow, rows};
+use crate::base::column::{Placed, rows};
 use crate::base::error::Code;
 use crate::base::listing::{ListQuery, Page, Walk, encoded};
 use crate::base::{Error, Result, fold};
