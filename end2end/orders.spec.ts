@@ -231,6 +231,16 @@ test("the list has views, and a detail leads to its neighbours", async ({ page, 
   await expect(page).toHaveURL(/status=draft&at=\d+$/);
   await page.getByRole("link", { name: "Previous in the list" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(first!);
+  if (!js) return;
+  let asked = "";
+  page.once("dialog", (dialog) => {
+    asked = dialog.message();
+    void dialog.dismiss();
+  });
+  await page.getByLabel("Customer's reference").fill("typed");
+  await page.getByRole("link", { name: "Next in the list" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(first!);
+  expect(asked).toContain("Leave without saving?");
 });
 
 test("a customer's page shows their orders, and what stands in the way of deleting them", async ({ page, js }) => {

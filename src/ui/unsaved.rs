@@ -1,12 +1,16 @@
 //! What was typed and not saved is not left without a question.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
 use leptos::web_sys::{Element, Event};
+
+use super::chunk::is_alive;
 
 const QUESTION: &str = "Leave without saving? What you typed here will be lost.";
 
@@ -15,9 +19,26 @@ const QUESTION: &str = "Leave without saving? What you typed here will be lost."
 pub(crate) fn guard<T: PartialEq + 'static>(held: impl Fn() -> Option<T> + 'static) {
     let held = Rc::new(held);
     Effect::new(move || {
-        let Some(first) = held() else { return };
+        let (first, is_gone) = (Rc::new(RefCell::new(None)), Rc::new(Cell::new(false)));
+        let settled = {
+            let (held, first, is_gone) = (Rc::clone(&held), Rc::clone(&first), Rc::clone(&is_gone));
+            move || {
+                if !is_gone.get() {
+                    first.replace(held());
+                }
+            }
+        };
+        // Where one form takes the place of another, its values come a moment after it.
+        if is_alive() {
+            set_timeout(settled, Duration::ZERO)
+        } else {
+            settled()
+        }
         let held = Rc::clone(&held);
-        let is_unsaved = Rc::new(move || held().is_some_and(|now| now != first));
+        let is_unsaved = Rc::new(move || {
+            let first = first.borrow();
+            first.as_ref().is_some_and(|first| held().is_some_and(|now| now != *first))
+        });
         let closing = Rc::clone(&is_unsaved);
         let closing = window_event_listener_untyped("beforeunload", move |event| {
             if closing() {
@@ -37,7 +58,9 @@ pub(crate) fn guard<T: PartialEq + 'static>(held: impl Fn() -> Option<T> + 'stat
         // Without a listener nobody asks, as without JavaScript.
         let _ = document().add_event_listener_with_callback("click", clicked.as_ref().unchecked_ref());
         let clicked = StoredValue::new_local(clicked);
+        let is_gone = StoredValue::new_local(is_gone);
         on_cleanup(move || {
+            is_gone.try_with_value(|is_gone| is_gone.set(true));
             closing.remove();
             clicked.try_with_value(|clicked| {
                 let listener = clicked.as_ref().unchecked_ref();
