@@ -26,10 +26,10 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// What may also change while the server runs.
-pub const AT_RUN_TIME: [&str; 5] = ["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
+pub const AT_RUN_TIME: &[&str] = &["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
 
 /// Everything that can be set.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: &[Setting] = &[
     setting("addr", "127.0.0.1:3000", "Where the server listens."),
     setting(
         "database_url",
