@@ -11,7 +11,7 @@ use crate::base::{Error, Result};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency::Claim;
 use crate::server::reader::Reader;
-use crate::server::writer::Transaction;
+use crate::server::transaction::Transaction;
 
 /// Something a caller may do, such as view customers.
 pub trait Permission: 'static {

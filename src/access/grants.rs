@@ -1,7 +1,7 @@
 //! What people hold through their roles, and the rule that nobody gives what they do not have.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, DbBackend, JoinType, QuerySelect, RelationDef};
+use sea_orm::{ActiveValue::Set, Condition, DbBackend, JoinType, QuerySelect, RelationDef};
 
 use super::EVERYTHING;
 use super::gate::{Access, Actor, Caller};
@@ -10,6 +10,7 @@ use super::permission::lacking;
 use super::{role, user};
 use crate::base::error::Code;
 use crate::base::{Error, Result};
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "user_roles")]

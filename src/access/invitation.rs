@@ -2,9 +2,9 @@
 //! server, so whoever invites hands the link over.
 
 use chrono::TimeDelta;
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::json;
 
 use super::gate::{Access, Actor, Caller};
@@ -17,6 +17,7 @@ use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
 use crate::server::database::Database;
 use crate::server::record::Change;
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "invitations")]

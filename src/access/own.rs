@@ -1,7 +1,7 @@
 //! What a person does with their own account: password, time zone, sessions and tokens.
 
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::json;
 
 use super::gate::{Access, Oneself};
@@ -14,6 +14,7 @@ use crate::base::time::stored::now;
 use crate::base::time::zones;
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
+use crate::server::transaction::DatabaseTransaction;
 
 /// The person, if this is their password.
 ///

@@ -1,7 +1,7 @@
 //! The table of roles: named sets of permissions.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QueryOrder};
+use sea_orm::{ActiveValue::Set, QueryOrder};
 use serde_json::{Map, json};
 
 use super::EVERYTHING;
@@ -15,6 +15,7 @@ use crate::base::record::Record;
 use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result, fold};
 use crate::server::record::{Described, Resource, searchable};
+use crate::server::transaction::DatabaseTransaction;
 
 placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -2,9 +2,9 @@
 //! app is lost.
 
 use qrcodegen::{QrCode, QrCodeEcc};
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 use super::gate::{Access, Oneself};
@@ -15,6 +15,7 @@ use crate::base::error::Code;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::server::record::Change;
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "second_factors")]

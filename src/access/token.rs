@@ -3,7 +3,7 @@
 use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,7 @@ use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
 use crate::server::database::Database;
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_tokens")]

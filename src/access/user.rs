@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, FromQueryResult, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, FromQueryResult, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
@@ -22,6 +22,7 @@ use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject, record};
 use crate::server::database::Database;
 use crate::server::record::{Add, Approach, Change, Described, Resource, Stored, View, past, searchable};
+use crate::server::transaction::DatabaseTransaction;
 
 placed_row! {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -1,7 +1,7 @@
 //! The table of customers.
 
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
 use super::{Customer, CustomerId, CustomerInput, LISTING};
 use crate::base::column::{integer_column, placed_row};
@@ -11,6 +11,7 @@ use crate::base::record::Record;
 use crate::base::time::stored::Timestamp;
 use crate::base::{Result, fold};
 use crate::server::record::{Resource, columns, searchable, series};
+use crate::server::transaction::DatabaseTransaction;
 
 integer_column!(CustomerId);
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Days};
-use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::{EntityTrait, QueryOrder, QuerySelect};
 
 use super::{Chance, Loaded, access, demand_empty, header, origin, words};
 use crate::base::Result;
@@ -17,6 +17,7 @@ use crate::orders::{ItemInput, OrderInput, Status};
 use crate::products::{ProductId, entity as products};
 use crate::server::database::Database;
 use crate::server::record::{Add, bulk};
+use crate::server::transaction::DatabaseTransaction;
 
 /// How many records go into one transaction.
 const BATCH: u64 = 1_000;

@@ -11,7 +11,7 @@
 use chrono::DateTime;
 use futures::{StreamExt, stream};
 use sea_orm::sqlx::{self, ColumnIndex, Decode, Row, Type};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use serde_json_borrow::Value as Json;
@@ -21,6 +21,7 @@ use super::View;
 use crate::access::gate::Access;
 use crate::base::{Error, Result};
 use crate::server::database::Database;
+use crate::server::transaction::DatabaseTransaction;
 
 /// How many events are sealed in one transaction: what they hold stays in memory meanwhile.
 const SEALED: i64 = 200;

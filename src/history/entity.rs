@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 
 use super::{Event, SHOWN};
@@ -11,6 +11,7 @@ use crate::access::gate::{Actor, Caller, Permission};
 use crate::base::Result;
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "events")]

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::DatabaseTransaction;
-
 use super::orders::Brought;
 use super::run::{Import, Watch};
 use super::sheet::{Sheet, Values};
@@ -12,6 +10,7 @@ use crate::access::gate::Access;
 use crate::base::form::{Given, Input};
 use crate::base::{Result, fold};
 use crate::server::record::{Change, Resource, Stored, bulk};
+use crate::server::transaction::DatabaseTransaction;
 
 /// A row whose key is known.
 struct Keyed {

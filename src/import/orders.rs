@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::DatabaseTransaction;
-
 use super::mapping::{ORIGIN, OWNER};
 use super::run::{Import, Watch};
 use super::sheet::{Sheet, Values};
@@ -21,6 +19,7 @@ use crate::orders::item::Products;
 use crate::orders::{Item, ItemInput, MAX_LINES, Order, OrderInput, Status};
 use crate::products::entity as products;
 use crate::server::record::{Add, bulk};
+use crate::server::transaction::DatabaseTransaction;
 
 /// How many orders are handed over at once, so that progress is seen.
 const BATCH: usize = 1_000;

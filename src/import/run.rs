@@ -157,7 +157,7 @@ fn open(access: &Access<Import>, files: &[File], mapping: &Mapping) -> Result<[O
 }
 
 async fn write(
-    transaction: &sea_orm::DatabaseTransaction,
+    transaction: &crate::server::transaction::DatabaseTransaction,
     access: &Access<Import>,
     sheets: &mut [Option<Sheet>; 4],
     watch: &Watch<'_>,

@@ -1,7 +1,5 @@
 //! The server's side of the order pages.
 
-use sea_orm::DatabaseTransaction;
-
 use super::entity::{self, Act, Entity, Place, Wish};
 use super::{Command, ItemInput, Order, OrderInput, Sheet, item};
 use crate::access::gate::Access;
@@ -14,6 +12,7 @@ use crate::history::{Detail, entity as history};
 use crate::products::entity as products;
 use crate::server::calls::neighbours;
 use crate::server::record::{self, Add, Change, Expected, OnceKey, Resource, Stored, View, made_before};
+use crate::server::transaction::DatabaseTransaction;
 use crate::server::web::{access, done, go_to_record};
 
 /// How many hits are offered while somebody types.

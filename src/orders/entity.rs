@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, Order as Direction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, Order as Direction, QuerySelect};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -32,6 +32,7 @@ use crate::server::record::{
     self, Add, Approach, Change, Delete, Described, Expected, OnceKey, RecordCommand, Renamed, Resource, Stored, View,
     demand_version, made_before, searchable, series,
 };
+use crate::server::transaction::DatabaseTransaction;
 
 integer_column!(OrderId);
 

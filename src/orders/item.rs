@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, DatabaseTransaction, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QuerySelect};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
@@ -26,6 +26,7 @@ use crate::server::reader::Reader;
 use crate::server::record::{
     Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Renamed, Resource, Stored, View, column,
 };
+use crate::server::transaction::DatabaseTransaction;
 
 integer_column!(ItemId);
 

@@ -3,8 +3,8 @@
 //! but for what was made inactive meanwhile.
 //! What was shipped or cancelled stays so.
 
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 use serde_json::{Map, Value as Json, json};
 
 use super::entity::{ActiveModel, Entity, allowed, buyer, customers, locked, situation, update};
@@ -20,6 +20,7 @@ use crate::base::{Error, Result, fold};
 use crate::history::entity::{self as history, Subject};
 use crate::history::past::{Past, Side, apply};
 use crate::server::record::{Add, Delete, Expected, Resource, View, past as records};
+use crate::server::transaction::DatabaseTransaction;
 
 /// How an order gets back what it had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::{Map, Value, json};
 
 use super::database::settle;
@@ -14,6 +13,7 @@ use crate::access::gate::Access;
 use crate::base::error::FieldErrors;
 use crate::base::form::{Field, Given, Input, Kind, checked, unknown};
 use crate::base::{Error, Result};
+use crate::server::transaction::DatabaseTransaction;
 
 /// The most rows of one request.
 const MAX_ROWS: usize = 1_000;
@@ -50,7 +50,7 @@ pub async fn bulk<R: Resource>(access: Access<View<R>>, body: JsonBody) -> Resul
     let transaction = access.write().await?;
     let (mut results, mut errors, mut first) = (Vec::with_capacity(rows.len()), FieldErrors::new(), None);
     for (index, row) in rows.into_iter().enumerate() {
-        let savepoint = transaction.begin().await?;
+        let savepoint = transaction.savepoint().await?;
         let done = match row {
             Ok(act) => carried_out::<R>(&savepoint, &access, act).await,
             Err(error) => Err(error),

@@ -15,7 +15,8 @@ use sea_orm::{
 };
 
 use super::reader::{RESTED, Reader};
-use super::writer::{Disk, LOG, Transaction};
+use super::transaction::{Savepoint, Transaction};
+use super::writer::{Disk, LOG};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
 use crate::server::record::tally::{Lately, Sizes};
@@ -257,11 +258,7 @@ impl Database {
     /// # Errors
     /// `Unavailable` when no writer gets free in time.
     pub async fn write(&self) -> Result<Transaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(Transaction::new(self.0.writer.begin_with_options(options).await?, self.0.disk.clone()))
+        Ok(Transaction::begin(&self.0.writer, Arc::clone(&self.0.statements), self.0.disk.clone()).await?)
     }
 
     /// Waits until everything that was committed by now is on the disk, as far as the settings want that. PostgreSQL tells of
@@ -309,12 +306,12 @@ impl Database {
     async fn moved(&self, down: Option<u32>) -> Result<()> {
         let transaction = self.migration().await?;
         // A server that starts with nothing to do must not look through every reference.
-        if down.is_none() && Migrator::get_pending_migrations(&*transaction).await?.is_empty() {
-            return transaction.commit().await;
+        if down.is_none() && Migrator::get_pending_migrations(&transaction).await?.is_empty() {
+            return Ok(transaction.commit().await?);
         }
         match down {
-            None => Migrator::up(&*transaction, None).await?,
-            Some(steps) => Migrator::down(&*transaction, Some(steps)).await?,
+            None => Migrator::up(&transaction, None).await?,
+            Some(steps) => Migrator::down(&transaction, Some(steps)).await?,
         }
         if transaction.get_database_backend() == DbBackend::Sqlite {
             let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
@@ -322,7 +319,8 @@ impl Database {
                 return Err(Error::internal("a step of the schema left a reference that leads nowhere"));
             }
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        self.flushed().await
     }
 
     async fn watch_references(&self, watched: bool) -> Result<()> {
@@ -339,7 +337,7 @@ impl Database {
     /// When the database does not answer.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
         let transaction = self.migration().await?;
-        let steps = Migrator::get_migration_with_status(&*transaction).await?;
+        let steps = Migrator::get_migration_with_status(&transaction).await?;
         Ok(steps
             .iter()
             .map(|step| (step.name().to_owned(), step.status() == migration::MigrationStatus::Applied))
@@ -359,8 +357,13 @@ impl Database {
         Ok((known, known.saturating_sub(usize::try_from(applied).unwrap_or_default())))
     }
 
-    async fn migration(&self) -> Result<Transaction> {
-        let transaction = self.write().await?;
+    /// The transaction of a change of the schema: one of the kind that migrations take.
+    async fn migration(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.0.writer.begin_with_options(options).await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         }
@@ -438,10 +441,10 @@ impl Database {
 ///
 /// # Errors
 /// What is broken on our side, or busy: that ends the whole transaction.
-pub async fn settle<T>(savepoint: DatabaseTransaction, done: Result<T>) -> Result<Result<T>> {
+pub async fn settle<T>(savepoint: Savepoint, done: Result<T>) -> Result<Result<T>> {
     match done {
         Ok(done) => {
-            savepoint.commit().await?;
+            savepoint.release().await?;
             Ok(Ok(done))
         }
         Err(error) if error.status() >= 500 => Err(error),

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, Iterable};
+use sea_orm::{ActiveValue::Set, Iterable};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +28,7 @@ use crate::access::gate::Caller;
 use crate::base::error::Code;
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
+use crate::server::transaction::DatabaseTransaction;
 
 /// The header of the request.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

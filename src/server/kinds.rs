@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,12 +14,13 @@ use super::database::Database;
 use super::live;
 use super::record::past::{self, Restored, Wish};
 use super::record::{Expected, Resource, Stored, View, find};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use crate::access::gate::{Access, Caller, Purpose};
 use crate::base::error::Code;
 use crate::base::{Error, Result};
 use crate::history::entity::{Column, Entity, Model};
 use crate::history::past::Past;
+use crate::server::transaction::DatabaseTransaction;
 
 /// The most events that are undone at once.
 const MOST: usize = 10_000;

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use serde_json::{Map, Value as Json, json};
@@ -19,6 +18,7 @@ use crate::base::error::{Code, FieldErrors};
 use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::history::entity::{self as history, Subject};
+use crate::server::transaction::DatabaseTransaction;
 
 /// How soon a server learns of what was changed through another one.
 pub const LOOK_EVERY: Duration = Duration::from_secs(5);

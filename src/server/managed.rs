@@ -6,7 +6,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use sea_orm::{DatabaseTransaction, TransactionTrait};
 use serde_json::{Map, Value};
 
 use super::database::settle;
@@ -22,6 +21,7 @@ use crate::base::form::{Field, Given};
 use crate::base::listing::{Count, ListQuery, Listing, Page};
 use crate::base::record::TakenAlong;
 use crate::base::{Error, Result};
+use crate::server::transaction::DatabaseTransaction;
 
 /// What can be done to many records at once.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,7 +197,7 @@ impl Managed {
         let transaction = access.write().await?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            let savepoint = transaction.begin().await?;
+            let savepoint = transaction.savepoint().await?;
             let done = (self.act)(&savepoint, access, *id, act).await;
             results.push((*id, settle(savepoint, done).await?.err()));
         }

@@ -23,6 +23,7 @@ pub mod same_site;
 pub mod settings;
 pub mod signing;
 pub mod site;
+pub mod transaction;
 pub mod web;
 pub mod writer;
 

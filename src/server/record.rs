@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Func, Query};
-use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel};
+use sea_orm::{Condition, IntoActiveModel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -28,7 +28,8 @@ use crate::history::past::Past;
 use crate::history::{Beside, Detail};
 use crate::server::database::Reference;
 use crate::server::reader::Reader;
-use crate::server::writer::Transaction;
+use crate::server::transaction::DatabaseTransaction;
+use crate::server::transaction::Transaction;
 
 pub mod bulk;
 pub mod facets;

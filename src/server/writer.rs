@@ -1,4 +1,4 @@
-//! Where writes go: the transaction of a command, and the disk it waits for.
+//! The disk that commits on SQLite wait for.
 //!
 //! SQLite itself would wait for the disk within each commit, and every other writer with it. Instead a commit only writes
 //! (`synchronous = NORMAL`), the next writer goes on at once, and whoever committed waits for the disk outside of the
@@ -10,13 +10,11 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::sqlx::{self, SqlitePool};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::Mutex;
 
 use crate::base::{Error, Result};
@@ -26,54 +24,6 @@ pub(super) const LOG: u16 = 8_000;
 
 /// After how many commits the log is brought into the database beside them.
 const COMMITS: u64 = 32;
-
-/// The transaction of a command. Dropped, it takes everything back.
-pub struct Transaction {
-    work: DatabaseTransaction,
-    disk: Option<Arc<Disk>>,
-}
-
-impl Transaction {
-    pub(super) fn new(work: DatabaseTransaction, disk: Option<Arc<Disk>>) -> Self {
-        Self { work, disk }
-    }
-
-    /// Makes everything last. Returns when it is on the disk, as far as the settings want that.
-    ///
-    /// # Errors
-    /// When that is not certain.
-    pub async fn commit(self) -> Result<()> {
-        let disk = self.committed().await?;
-        match disk {
-            Some(disk) => disk.flushed().await,
-            None => Ok(()),
-        }
-    }
-
-    /// The same without waiting for the disk, for what would be done again in the same way after a power cut.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn commit_unflushed(self) -> Result<()> {
-        self.committed().await.map(drop)
-    }
-
-    async fn committed(self) -> Result<Option<Arc<Disk>>> {
-        self.work.commit().await?;
-        if let Some(disk) = &self.disk {
-            disk.committed();
-        }
-        Ok(self.disk)
-    }
-
-    /// Takes everything back.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn rollback(self) -> Result<()> {
-        Ok(self.work.rollback().await?)
-    }
-}
 
 /// The disk under SQLite's log, into which every commit goes first.
 pub(super) struct Disk {
@@ -98,7 +48,7 @@ impl Disk {
     }
 
     /// Counts a commit, and now and then has the log brought into the database. Nobody waits for that.
-    fn committed(self: &Arc<Self>) {
+    pub fn committed(self: &Arc<Self>) {
         let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if commits.is_multiple_of(COMMITS) {
             tokio::spawn(Arc::clone(self).moved());
@@ -129,7 +79,7 @@ impl Disk {
         let file = self.file.clone();
         let flushing = tokio::task::spawn_blocking(move || sync(&file));
         let flushed = flushing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        flushed.map_err(|error| Error::internal(format!("a commit may not be on the disk: {error}")))?;
+        flushed.map_err(|error| Error::uncertain(format!("a commit may not be on the disk: {error}")))?;
         self.flushes.fetch_add(1, Ordering::Relaxed);
         *answered = all;
         Ok(())
@@ -151,36 +101,5 @@ fn sync(file: &Path) -> io::Result<()> {
         // Where a file system allows no log, commits go to the database.
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(file)?.sync_data(),
         log => log?.sync_data(),
-    }
-}
-
-impl Deref for Transaction {
-    type Target = DatabaseTransaction;
-
-    fn deref(&self) -> &DatabaseTransaction {
-        &self.work
-    }
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        self.work.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.work.execute_raw(statement).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.work.execute_unprepared(sql).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.work.query_one_raw(statement).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.work.query_all_raw(statement).await
     }
 }

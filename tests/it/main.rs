@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod accounts;
+mod acknowledged;
 mod admin;
 mod arrows;
 mod audit;

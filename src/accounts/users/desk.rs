@@ -1,6 +1,6 @@
 //! The server's side of the pages of people.
 
-use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder};
+use sea_orm::{EntityTrait, QueryOrder};
 
 use super::{Choice, UserDesk, UserStart};
 use crate::access::gate::Access;
@@ -14,6 +14,7 @@ use crate::base::time::stored::now;
 use crate::history::Detail;
 use crate::server::calls::neighbours;
 use crate::server::record::{Add, Change, Expected, OnceKey, Resource, Stored, View};
+use crate::server::transaction::DatabaseTransaction;
 use crate::server::web::{access, go, origin, reveal};
 use crate::ui::context::Revealed;
 

@@ -6,6 +6,10 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use super::{Code, Error};
 
+/// What is said of a change of which nobody knows whether it was saved.
+pub const UNCERTAIN: &str =
+    "This may have been saved. Look before you try again; a request with the same Idempotency-Key tells.";
+
 impl From<DbErr> for Error {
     /// Violations of the schema become errors at the field that their constraint is named after; anything else is a
     /// failure of ours.
@@ -115,6 +119,14 @@ fn without_table(name: &str, table: &str) -> Option<String> {
 fn is_busy(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(_))
         || database_error(error).is_some_and(|error| matches!(error.code().as_deref(), Some("5" | "517" | "57014")))
+}
+
+impl Error {
+    /// A change of which nobody knows whether it was saved: the answer to its COMMIT was lost, or the disk did not confirm it.
+    /// `internal` goes to the log.
+    pub fn uncertain(internal: impl Into<String>) -> Self {
+        Self { internal: Some(internal.into().into_boxed_str()), ..Self::new(Code::Unavailable, UNCERTAIN) }
+    }
 }
 
 impl IntoResponse for Error {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{LockType, OnConflict};
-use sea_orm::{DatabaseTransaction, IdenStatic, Iterable, QueryOrder, QuerySelect};
+use sea_orm::{IdenStatic, Iterable, QueryOrder, QuerySelect};
 use serde_json::Value as Json;
 
 use super::{Add, Change, Resource, Stored, column, stamp};
@@ -14,6 +14,7 @@ use crate::base::form::Input;
 use crate::base::time::stored::now;
 use crate::base::{Result, fold};
 use crate::history::entity::{self as history, Subject};
+use crate::server::transaction::DatabaseTransaction;
 
 /// How many rows go into one statement: both databases bind a limited number of values.
 const BATCH: usize = 500;

@@ -1,12 +1,13 @@
 //! One-time keys of forms: a double click, or a form sent again after a lost answer, creates one record.
 
+use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction};
 
 use crate::access::gate::Caller;
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
 use crate::base::{Error, Result};
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "form_keys")]

@@ -1,6 +1,5 @@
 //! Records as they were: read, set back, brought back, and single events taken back.
 
-use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -14,6 +13,7 @@ use crate::base::time::stored::Timestamp;
 use crate::base::{Error, Result};
 use crate::history::entity::{self as history, Subject};
 use crate::history::past::{Past, Side, apply};
+use crate::server::transaction::DatabaseTransaction;
 
 /// A point in the life of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

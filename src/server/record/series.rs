@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, QuerySelect};
+use sea_orm::{ActiveValue::Set, QuerySelect};
 
 use crate::base::{Result, fold};
+use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "number_series")]
