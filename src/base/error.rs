@@ -252,7 +252,7 @@ impl Error {
     pub fn internal(internal: impl Into<String>) -> Self {
         Self {
             internal: Some(internal.into().into_boxed_str()),
-            ..Self::new(Code::Internal, "Nothing was saved. The request id leads to the details in the log.")
+            ..Self::new(Code::Internal, "The request id leads to the details in the log.")
         }
     }
 

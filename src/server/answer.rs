@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::AppState;
 use super::idempotency::REPLAYED;
 use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::outcome;
 use super::web;
 use crate::base::Error;
 use crate::base::error::{Blocker, Code, FieldErrors};
@@ -60,7 +61,14 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", id = %id.0, %method, path = %path.chars().take(200).collect::<String>());
     async move {
-        let mut response = worded(&state, next.run(request).await, &path, page, &id).await;
+        let asked_for = &method;
+        let mut response = outcome::followed(async {
+            let (response, error) = refusal(next.run(request).await).await;
+            // What only reads has nothing to save.
+            let error = error.map(|error| if asked_for.is_safe() { error } else { outcome::worded(error) });
+            worded(&state, response, error, &path, page, &id).await
+        })
+        .await;
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -72,8 +80,14 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     .await
 }
 
-async fn worded(state: &AppState, response: Response, path: &str, page: bool, id: &RequestId) -> Response {
-    let (response, error) = refusal(response).await;
+async fn worded(
+    state: &AppState,
+    response: Response,
+    error: Option<Error>,
+    path: &str,
+    page: bool,
+    id: &RequestId,
+) -> Response {
     let Some(error) = error else { return response };
     if let Some(internal) = &error.internal {
         if error.status() >= 500 {
@@ -137,7 +151,7 @@ async fn refusal(mut response: Response) -> (Response, Option<Error>) {
         Code::MethodNotAllowed => "This address does not answer that method; see the Allow header.",
         Code::NotFound => "There is nothing at this address.",
         Code::TooLarge => "The request is too large.",
-        Code::Unavailable => "The answer took too long. Nothing was saved unless you see it; try again in a moment.",
+        Code::Unavailable => "The answer took too long.",
         _ => code.title(),
     };
     (response, Some(Error::new(code, detail)))

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod live;
 pub mod managed;
 pub mod openapi;
+mod outcome;
 pub mod pasts;
 pub mod progress;
 pub mod reader;

@@ -28,6 +28,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::database::Statements;
+use super::outcome::{self, Sent};
 use super::reader::not_acquired;
 use super::writer::Disk;
 use crate::base::{Error, Result};
@@ -117,10 +118,13 @@ impl Transaction {
     /// `Unavailable` when nobody knows whether it was committed, or whether it is on the disk; with any other error nothing
     /// was saved.
     pub async fn commit(self) -> Result<()> {
-        match self.committed().await? {
-            Some(disk) => disk.flushed().await,
-            None => Ok(()),
+        let sent = outcome::sent();
+        let (sent, disk) = self.committed(sent).await?;
+        if let Some(disk) = disk {
+            disk.flushed().await?;
         }
+        sent.is_saved();
+        Ok(())
     }
 
     /// The same without waiting for the disk, for what would be done again in the same way after a power cut.
@@ -128,24 +132,33 @@ impl Transaction {
     /// # Errors
     /// Those of [`Transaction::commit`].
     pub async fn commit_unflushed(self) -> Result<()> {
-        self.committed().await.map(drop)
+        let (sent, _) = self.committed(outcome::sent()).await?;
+        sent.is_saved();
+        Ok(())
     }
 
-    async fn committed(self) -> Result<Option<Arc<Disk>>> {
+    async fn committed(self, sent: Sent) -> Result<(Sent, Option<Arc<Disk>>)> {
         let session = &self.work.session;
-        let mut lent = session.finished().await?;
-        if let Err(error) = lent.run(of(session.backend, COMMIT)).await {
-            return Err(if is_rolled_back(&error) {
-                not_executed(error).into()
-            } else {
-                Error::uncertain(format!("a COMMIT without a clear answer: {error}"))
-            });
+        let mut lent = match session.finished().await {
+            Ok(lent) => lent,
+            Err(error) => {
+                sent.is_rolled_back();
+                return Err(error.into());
+            }
+        };
+        match lent.run(of(session.backend, COMMIT)).await {
+            Ok(()) => {}
+            Err(error) if is_rolled_back(&error) => {
+                sent.is_rolled_back();
+                return Err(not_executed(error).into());
+            }
+            Err(error) => return Err(Error::uncertain(format!("a COMMIT without a clear answer: {error}"))),
         }
         lent.give_back();
         if let Some(disk) = &self.disk {
             disk.committed();
         }
-        Ok(self.disk)
+        Ok((sent, self.disk))
     }
 
     /// Rolls back.

@@ -449,6 +449,7 @@ async fn form(State((state, pages)): State<(AppState, Router)>, request: Request
     let (answered, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else { return Error::internal("a lost error").into_response() };
     let error = serde_json::from_slice::<Error>(&body).unwrap_or_else(|_| Error::internal("an unreadable error"));
+    let error = super::outcome::worded(error);
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let retry_after = error.retry_after;
     *page.extensions_mut() = extensions;

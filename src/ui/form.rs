@@ -273,7 +273,7 @@ pub fn Summary(
             <div class="notice bad" role="alert" id="error-summary" tabindex="-1" on:click=followed>
                 <p>
                     <b>{error.detail.clone()}</b>
-                    " Nothing was saved; what you typed is still here."
+                    {if error.status() < 500 { " Nothing was saved; what you typed is still here." } else { " What you typed is still here." }}
                 </p>
                 <ul>{links} {others}</ul>
             </div>

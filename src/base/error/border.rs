@@ -28,7 +28,7 @@ impl From<DbErr> for Error {
             None if is_busy(&error) => Error {
                 retry_after: Some(1),
                 internal: Some(error.to_string().into()),
-                ..Error::new(Code::Unavailable, "The database is busy. Nothing was saved; try again in a moment.")
+                ..Error::new(Code::Unavailable, "The database is busy. Try again in a moment.")
             },
             None if is_away(&error) => Error {
                 retry_after: Some(2),
