@@ -209,7 +209,7 @@ pub fn router(state: &AppState) -> Result<Router> {
 }
 
 async fn ready(State(state): State<AppState>) -> Result<&'static str> {
-    state.database.ping().await?;
+    state.database.check_ready().await?;
     Ok("ready\n")
 }
 

@@ -63,6 +63,9 @@ struct Global {
     /// The file of settings [default: kontor.toml, when there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Begin with an empty database where the one that was there is missing; say it once, not in a service file
+    #[arg(long, global = true)]
+    new_database: bool,
 }
 
 #[derive(Subcommand)]
@@ -249,6 +252,9 @@ async fn run(cli: Cli) -> Result<()> {
     let settings =
         Settings::load(&flags, cli.global.config.as_deref()).map_err(|error| Error::invalid(error.to_string()))?;
     start_log(&settings.log);
+    if cli.global.new_database {
+        Database::allow_new(&settings.database_url).map_err(|error| Error::internal(error.to_string()))?;
+    }
     match cli.command {
         Command::Serve { no_migrate, demo, bench_floor, .. } => serve(settings, !no_migrate, demo, bench_floor).await,
         Command::Healthcheck { .. } => healthcheck(&settings).await,

@@ -25,6 +25,7 @@ mod m20261125_000017_order_indexes;
 mod m20261125_000018_search_order;
 mod m20261128_000019_event_texts;
 mod m20261128_000020_search_heads;
+mod m20261129_000021_readiness;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000018_search_order::Migration),
             Box::new(m20261128_000019_event_texts::Migration),
             Box::new(m20261128_000020_search_heads::Migration),
+            Box::new(m20261129_000021_readiness::Migration),
         ]
     }
 }

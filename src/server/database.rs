@@ -1,22 +1,24 @@
 //! The database: one writer and many readers on SQLite, one pool on PostgreSQL, and the write transaction.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Row};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
 };
 
 use super::reader::{RESTED, Reader};
-use super::transaction::{Savepoint, Transaction};
-use super::writer::{Disk, LOG};
+use super::readiness::{Readiness, Watched};
+use super::transaction::{Savepoint, Transaction, sqlite, sqlite_code};
+use super::writer::{Disk, LOG, Place};
 use crate::access::permission::Catalogue;
 use crate::base::{Error, Result};
 use crate::server::record::tally::{Lately, Sizes};
@@ -35,6 +37,9 @@ const SPARE: u32 = 4;
 
 /// How many transactions write at once on PostgreSQL.
 const WRITERS: u32 = 6;
+
+/// The oldest version of SQLite that begins its log anew without the risk of damage.
+const OLDEST_SQLITE: &[u32] = &[3, 51, 3];
 
 /// Rows that refer to a record: they go with it, or stand in the way of deleting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +100,9 @@ struct Parts {
     writer: DatabaseConnection,
     /// What commits wait for on SQLite.
     disk: Option<Arc<Disk>>,
+    /// The file of SQLite.
+    watched: Option<Arc<Watched>>,
+    readiness: Arc<Readiness>,
     statements: Arc<Statements>,
     sizes: Arc<Sizes>,
     lately: Arc<Lately>,
@@ -104,6 +112,8 @@ struct Parts {
 #[derive(Default)]
 pub(super) struct Statements {
     count: AtomicU64,
+    /// The first error by which SQLite said that its file is damaged.
+    damage: OnceLock<String>,
     are_noted: AtomicBool,
     noted: Mutex<Vec<Statement>>,
 }
@@ -137,69 +147,130 @@ impl Database {
                 options.test_before_acquire_if_idle_for(RESTED);
                 options
             };
-            Self::over([asked(readers + SPARE), asked(WRITERS)], readers, None).await
+            Self::over([asked(readers + SPARE), asked(WRITERS)], readers).await
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
         }
     }
 
+    /// Lets the next [`Database::connect`] to this address begin with an empty database, if the one that was there is missing. A
+    /// database that is there stays as it is.
+    ///
+    /// # Errors
+    /// When the address makes no sense, or the file that remembers the database stays.
+    pub fn allow_new(url: &str) -> Result<(), DbErr> {
+        if !url.starts_with("sqlite:") {
+            return Ok(());
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let marker = Marker::beside(options.get_filename());
+        match std::fs::remove_file(&marker.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DbErr::Custom(error.to_string())),
+            _ => Ok(()),
+        }
+    }
+
     async fn sqlite(url: &str, durability: Durability) -> Result<Self, DbErr> {
-        let file = SqliteConnectOptions::from_str(url).map_err(|e| DbErr::Custom(e.to_string()))?;
-        if let Some(folder) = file.get_filename().parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let options = SqliteConnectOptions::from_str(url).map_err(|e| DbErr::Custom(e.to_string()))?;
+        if url.contains(":memory:") {
+            return Ok(Self::over_sqlite(url, SqliteSynchronous::Normal, 1_000).await?.0);
+        }
+        let file = options.get_filename();
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)
                 .map_err(|e| DbErr::Custom(format!("cannot make the folder {}: {e}", folder.display())))?;
         }
-        let waited_for = match durability {
-            Durability::Full if !url.contains(":memory:") => {
-                Some(std::path::absolute(file.get_filename()).map_err(|error| DbErr::Custom(error.to_string()))?)
+        let marker = Marker::beside(file);
+        marker.check(file)?;
+        // For full durability commits wait for the disk outside of their transaction.
+        let log = if durability == Durability::Full { LOG } else { 1_000 };
+        let (mut database, tuned) = Self::over_sqlite(url, SqliteSynchronous::Normal, log).await?;
+        marker.put();
+        if durability == Durability::Full {
+            if database.has_log().await? {
+                let disk = Disk::under(file, tuned).await.map_err(|error| DbErr::Custom(error.to_string()))?;
+                database = Self(Arc::new(Parts { disk: Some(Arc::new(disk)), ..Arc::unwrap_or_clone(database.0) }));
+            } else {
+                // Where the file system allows no log, commits go to the database, and wait for the disk themselves.
+                database.close().await;
+                (database, _) = Self::over_sqlite(url, SqliteSynchronous::Full, log).await?;
             }
-            _ => None,
-        };
-        let log = if waited_for.is_some() { LOG.to_string() } else { "1000".to_owned() };
+        }
+        let place = Place::of(file).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let options = SqliteConnectOptions::new().filename(place.path()).create_if_missing(false).read_only(true);
+        let watched = Some(Arc::new(Watched { place, options: options.busy_timeout(PATIENCE) }));
+        Ok(Self(Arc::new(Parts { watched, ..Arc::unwrap_or_clone(database.0) })))
+    }
+
+    /// Connects to SQLite; also gives the options of a connection that only reads.
+    async fn over_sqlite(
+        url: &str,
+        synchronous: SqliteSynchronous,
+        log: u16,
+    ) -> Result<(Self, SqliteConnectOptions), DbErr> {
         let tuned = move |options: SqliteConnectOptions| {
             options
                 .create_if_missing(true)
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
-                // For full durability commits wait for the disk outside of their transaction.
-                .synchronous(SqliteSynchronous::Normal)
+                .synchronous(synchronous)
                 .busy_timeout(PATIENCE)
                 .analysis_limit(Some(1_000))
                 .pragma("temp_store", "memory")
         };
+        // Four readers share the system's cache of the file; pages of their own would cost memory four times.
+        let reading = move |options: SqliteConnectOptions| {
+            tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
+        };
         let mut write = options(url, 1);
         write.map_sqlx_sqlite_opts(move |options| {
-            tuned(options).pragma("cache_size", "-4000").pragma("wal_autocheckpoint", log.clone())
+            tuned(options).pragma("cache_size", "-4000").pragma("wal_autocheckpoint", log.to_string())
         });
         let [readers, _] = READERS;
         let mut read = options(url, readers + SPARE);
-        // Four readers share the system's cache of the file; pages of their own would cost memory four times.
-        read.map_sqlx_sqlite_opts(move |options| {
-            tuned(options).pragma("cache_size", "-1000").pragma("query_only", "on")
-        });
-        Self::over([read, write], readers, waited_for).await
+        read.map_sqlx_sqlite_opts(reading);
+        let options = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let database = Self::over([read, write], readers).await?;
+        database.demand_version().await?;
+        Ok((database, reading(options)))
     }
 
-    /// `waited_for` is the file of SQLite whose commits wait for the disk.
-    async fn over(
-        [read, write]: [ConnectOptions; 2],
-        readers: u32,
-        waited_for: Option<PathBuf>,
-    ) -> Result<Self, DbErr> {
+    /// Whether SQLite writes a log first, and its file later.
+    async fn has_log(&self) -> Result<bool, DbErr> {
+        Ok(self.told("PRAGMA journal_mode").await? == "wal")
+    }
+
+    /// Refuses versions of SQLite in which a log that is begun anew can damage the database.
+    async fn demand_version(&self) -> Result<(), DbErr> {
+        let version = self.told("SELECT sqlite_version()").await?;
+        let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+        if numbers.as_slice() < OLDEST_SQLITE {
+            return Err(DbErr::Custom(format!("SQLite {version} can damage the database; at least 3.51.3 is needed")));
+        }
+        Ok(())
+    }
+
+    /// What the writer's SQLite tells.
+    async fn told(&self, question: &'static str) -> Result<String, DbErr> {
+        let told = sqlx::query(question).fetch_one(self.0.writer.get_sqlite_connection_pool()).await;
+        told.and_then(|row| row.try_get(0)).map_err(|error| DbErr::Custom(error.to_string()))
+    }
+
+    async fn over([read, write]: [ConnectOptions; 2], readers: u32) -> Result<Self, DbErr> {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
         let statements = Arc::new(Statements::default());
         // The writer first, as it makes the file.
         let writer = counted(write, &statements).await?;
         let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
-        let disk =
-            waited_for.map(|file| Arc::new(Disk::under(file, reader.pool().get_sqlite_connection_pool().clone())));
         let parts = Parts {
             references: &[],
             currency: Arc::from("EUR"),
             catalogue: &NOTHING,
             reader,
             writer,
-            disk,
+            disk: None,
+            watched: None,
+            readiness: Arc::default(),
             statements,
             sizes: Arc::default(),
             lately: Arc::default(),
@@ -378,6 +449,37 @@ impl Database {
         Ok(self.0.reader.execute_unprepared("SELECT 1").await.map(drop)?)
     }
 
+    /// Whether a write can be committed and read again by a connection that is opened now. It is tried at most once a second,
+    /// and whoever asks meanwhile shares the answer. While others keep the writers busy, the database counts as ready for half a
+    /// minute.
+    ///
+    /// # Errors
+    /// `Unavailable` with what is wrong, within nine seconds.
+    pub async fn check_ready(&self) -> Result<()> {
+        self.0.readiness.check(self).await
+    }
+
+    /// Whether transactions use all connections that write.
+    pub(super) fn is_each_writer_used(&self) -> bool {
+        match self.0.writer.get_database_backend() {
+            DbBackend::Postgres => {
+                let pool = self.0.writer.get_postgres_connection_pool();
+                pool.size() == WRITERS && pool.num_idle() == 0
+            }
+            _ => self.0.writer.get_sqlite_connection_pool().num_idle() == 0,
+        }
+    }
+
+    /// The file of SQLite, to look at.
+    pub(super) fn watched(&self) -> Option<&Watched> {
+        self.0.watched.as_deref()
+    }
+
+    /// What SQLite said when it found its file damaged.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.0.statements.damage.get().map(String::as_str)
+    }
+
     /// The connections that are open now.
     pub fn connections(&self) -> Connections {
         let of = |pool: &DatabaseConnection| match pool.get_database_backend() {
@@ -434,6 +536,9 @@ impl Database {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }
         }
+        if let Some(disk) = &self.0.disk {
+            disk.close().await;
+        }
     }
 }
 
@@ -451,6 +556,45 @@ pub async fn settle<T>(savepoint: Savepoint, done: Result<T>) -> Result<Result<T
         Err(error) => {
             savepoint.rollback().await?;
             Ok(Err(error))
+        }
+    }
+}
+
+/// A file beside SQLite's database that says that there is one, so that its loss is noticed.
+struct Marker(PathBuf);
+
+impl Marker {
+    fn beside(database: &Path) -> Self {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".exists");
+        Self(path.into())
+    }
+
+    /// # Errors
+    /// When there was a database at this path, and it is gone.
+    fn check(&self, database: &Path) -> Result<(), DbErr> {
+        let is_there = database.metadata().is_ok_and(|found| found.len() > 0);
+        if is_there || !self.0.exists() {
+            return Ok(());
+        }
+        let (database, marker) = (database.display(), self.0.display());
+        Err(DbErr::Custom(format!(
+            "{database} is missing or empty, and {marker} says that there was a database. Put it back, or begin with an empty \
+             one by --new-database."
+        )))
+    }
+
+    fn put(&self) {
+        let text =
+            "Kontor has its database beside this file, and refuses to start with a new one while this file is here.\n";
+        if let Err(error) = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&self.0)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            tracing::warn!(%error, "the loss of the database would not be noticed");
         }
     }
 }
@@ -480,6 +624,15 @@ impl Statements {
         let made = run.await;
         self.count(statement, start.elapsed());
         made
+    }
+
+    /// Remembers an error by which SQLite says that its file is damaged.
+    pub(super) fn watch(&self, error: &sqlx::Error) {
+        if matches!(sqlite_code(error), Some(sqlite::CORRUPT | sqlite::NOTADB)) {
+            let text = error.to_string();
+            tracing::error!(error = text, "the database file is damaged");
+            self.damage.get_or_init(|| text);
+        }
     }
 
     fn count(&self, statement: &Statement, elapsed: Duration) {

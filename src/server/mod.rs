@@ -18,6 +18,7 @@ mod outcome;
 pub mod pasts;
 pub mod progress;
 pub mod reader;
+mod readiness;
 pub mod record;
 pub mod rest;
 pub mod same_site;

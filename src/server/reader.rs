@@ -221,7 +221,7 @@ macro_rules! leased {
     ($reader:expr, $shelf:ident, |$connection:ident| $run:expr) => {{
         let mut lease = $reader.lease($shelf).await?;
         let $connection = &mut *lease.connection;
-        let made = $run.await.map_err(not_read)?;
+        let made = $run.await.inspect_err(|error| $reader.0.statements.watch(error)).map_err(not_read)?;
         lease.keep();
         made
     }};

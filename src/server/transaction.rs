@@ -40,12 +40,14 @@ const BEGIN: [&str; 2] = ["BEGIN IMMEDIATE", "BEGIN"];
 const COMMIT: [&str; 2] = ["COMMIT", "SELECT 1; COMMIT"];
 
 /// Primary result codes of SQLite: <https://www.sqlite.org/rescode.html>.
-mod sqlite {
+pub(super) mod sqlite {
     pub const ERROR: i32 = 1;
     pub const BUSY: i32 = 5;
     pub const INTERRUPT: i32 = 9;
     pub const FULL: i32 = 13;
     pub const CONSTRAINT: i32 = 19;
+    pub const CORRUPT: i32 = 11;
+    pub const NOTADB: i32 = 26;
 }
 
 /// SQLite's extended result codes of violated constraints: CHECK, FOREIGNKEY, NOTNULL, PRIMARYKEY, UNIQUE, ROWID.
@@ -302,8 +304,9 @@ impl Turn<'_> {
 
     /// The transaction goes on after a success, and after a refusal of the statement alone.
     fn ended<T>(self, ran: sqlx::Result<T>) -> sqlx::Result<T> {
-        if ran.as_ref().err().is_none_or(is_refusal) {
-            self.session.is_doubtful.store(false, Ordering::Relaxed);
+        match &ran {
+            Err(error) if !is_refusal(error) => self.session.statements.watch(error),
+            _ => self.session.is_doubtful.store(false, Ordering::Relaxed),
         }
         ran
     }
@@ -370,7 +373,7 @@ fn not_queried(error: sqlx::Error) -> DbErr {
 }
 
 /// The primary result code of an error of SQLite.
-fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     let error = error.as_database_error()?;
     if error.try_downcast_ref::<PgDatabaseError>().is_some() {
         return None;
