@@ -291,11 +291,21 @@ impl Resource for Entity {
         (relation == "customer").then(record::RelatedRecords::to::<customer::Entity>)
     }
 
-    async fn complete_rows(reader: &Reader, query: &ListQuery, rows: &mut [Order]) -> Result<()> {
-        if query.expand.is_some() {
-            let mut items = item::of_all(reader, rows.iter().map(|order| order.id)).await?;
-            for order in rows {
-                order.take_items(items.remove(&order.id).unwrap_or_default());
+    async fn complete_rows(reader: &Reader, query: &ListQuery, rows: &mut Vec<Order>) -> Result<()> {
+        if query.expand.is_none() {
+            return Ok(());
+        }
+        let mut items = item::with_versions(reader, rows.iter().map(|order| order.id)).await?;
+        for mut order in std::mem::take(rows) {
+            match items.remove(&order.id) {
+                Some((version, items)) if version == order.version => {
+                    order.take_items(items);
+                    rows.push(order);
+                }
+                _ => match whole(reader, order.id.0).await {
+                    Err(error) if error.code == Code::NotFound => {}
+                    read => rows.push(read?),
+                },
             }
         }
         Ok(())
@@ -800,14 +810,19 @@ pub(super) async fn update(
     Ok(after)
 }
 
-/// An order with its lines. Two statements.
+/// An order with the lines of its version. Two statements, and two more for every change that comes between them.
 ///
 /// # Errors
 /// `NotFound`.
 pub async fn whole(db: &impl ConnectionTrait, id: i64) -> Result<Order> {
-    let mut order = record::find::<Entity>(db, id).await?;
-    order.take_items(item::of(db, order.id).await?);
-    Ok(order)
+    loop {
+        let mut order = record::find::<Entity>(db, id).await?;
+        let mut items = item::with_versions(db, [order.id]).await?;
+        if let Some((_, items)) = items.remove(&order.id).filter(|(version, _)| *version == order.version) {
+            order.take_items(items);
+            return Ok(order);
+        }
+    }
 }
 
 /// The orders with these numbers, with their lines, by the number's key. Two statements for every thousand.

@@ -2,18 +2,21 @@
 //! change of a line is a change of the order, with its version and in its history.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::NotSet, ActiveValue::Set, Iterable, JoinType, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait,
+};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
 use super::pricing::{self, TooLarge, Totals};
 use super::{ITEMS, Item, ItemId, ItemInput, Order, OrderId, OrderInput, OrderItemInput};
 use crate::access::gate::Access;
-use crate::base::column::{integer_column, placed_row, rows};
+use crate::base::column::{Placed, integer_column, placed_row, rows};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, integer, unknown};
 use crate::base::listing::{ListQuery, Listing};
@@ -117,6 +120,40 @@ pub(super) async fn of(db: &impl ConnectionTrait, order: OrderId) -> Result<Vec<
     Ok(found.into_iter().map(Item::from).collect())
 }
 
+/// The lines of orders in their order, and with them the version their order was at. One statement, so that no change comes
+/// between; an order without lines is there too.
+pub(super) async fn with_versions(
+    db: &impl ConnectionTrait,
+    orders: impl IntoIterator<Item = OrderId>,
+) -> Result<HashMap<OrderId, (i64, Vec<Item>)>> {
+    let mut found: HashMap<OrderId, (i64, Vec<Item>)> = HashMap::new();
+    for (order, version, item) in read(db, order::Column::Id.is_in(orders)).await? {
+        found.entry(order).or_insert_with(|| (version, Vec::new())).1.extend(item);
+    }
+    Ok(found)
+}
+
+/// Orders that fit a condition, by their ids: the version of each, with each of its lines. One statement.
+async fn read(db: &impl ConnectionTrait, which: Expr) -> Result<Vec<(OrderId, i64, Option<Item>)>> {
+    let select = order::Entity::find()
+        .select_only()
+        .columns(Column::iter())
+        .columns([order::Column::Id, order::Column::Version])
+        .join(JoinType::LeftJoin, Relation::Order.def().rev())
+        .filter(which)
+        .order_by_asc(order::Column::Id)
+        .order_by_asc(Column::Position);
+    let behind = Column::iter().count();
+    let read = |row: QueryResult| {
+        let item = match row.try_get_by_index::<Option<i64>>(0)? {
+            Some(_) => Some(Item::from(Model::of(&row)?)),
+            None => None,
+        };
+        Ok((row.try_get_by_index(behind)?, row.try_get_by_index(behind + 1)?, item))
+    };
+    db.query_all(&select.into_query()).await?.into_iter().map(read).collect()
+}
+
 /// The lines of several orders. One statement.
 pub(super) async fn of_all(
     db: &impl ConnectionTrait,
@@ -138,7 +175,7 @@ pub(super) async fn inactive(db: &impl ConnectionTrait, order: OrderId) -> Resul
     Ok(Entity::find()
         .select_only()
         .column(Column::Sku)
-        .join(sea_orm::JoinType::InnerJoin, Relation::Product.def())
+        .join(JoinType::InnerJoin, Relation::Product.def())
         .filter(Column::OrderId.eq(order))
         .filter(product::Column::IsActive.eq(false))
         .order_by_asc(Column::Position)
@@ -613,29 +650,20 @@ impl Resource for Entity {
         }
     }
 
-    /// One more statement, for the versions of the orders.
-    async fn complete_rows(reader: &Reader, _: &ListQuery, rows: &mut [Item]) -> Result<()> {
-        let orders: Vec<_> = rows.iter().map(|item| item.order).collect();
-        let versions: Vec<(OrderId, i64)> = order::Entity::find()
-            .select_only()
-            .columns([order::Column::Id, order::Column::Version])
-            .filter(order::Column::Id.is_in(orders))
-            .into_tuple()
-            .all(reader)
-            .await?;
-        let versions: BTreeMap<_, _> = versions.into_iter().collect();
-        for item in rows {
-            item.version = versions.get(&item.order).copied().unwrap_or_default();
-        }
+    /// One more statement, which reads the lines again, with the versions of their orders.
+    async fn complete_rows(reader: &Reader, _: &ListQuery, rows: &mut Vec<Item>) -> Result<()> {
+        let ids: Vec<_> = rows.iter().map(|item| item.id).collect();
+        let lines = read(reader, Column::Id.is_in(ids)).await?;
+        let lines = lines.into_iter().filter_map(|(_, version, item)| Some(Item { version, ..item? }));
+        let mut lines: HashMap<_, _> = lines.map(|item| (item.id, item)).collect();
+        *rows = rows.iter().filter_map(|item| lines.remove(&item.id)).collect();
         Ok(())
     }
 
     async fn get(access: &Access<View<Self>>, id: i64) -> Result<Item> {
-        let order = owner(access.reader(), id).await?;
-        let order = crate::server::record::find::<order::Entity>(access.reader(), order.0).await?;
-        let row = Entity::find_by_id(ItemId(id)).one(access.reader()).await?;
-        let item = row.map(Item::from).ok_or_else(|| Error::not_found(Self::SINGULAR))?;
-        Ok(Item { version: order.version, ..item })
+        let line = read(access.reader(), Column::Id.eq(id)).await?.pop();
+        let line = line.and_then(|(_, version, item)| Some(Item { version, ..item? }));
+        line.ok_or_else(|| Error::not_found(Self::SINGULAR))
     }
 
     fn remembered(_: &Past) -> Result<Item> {

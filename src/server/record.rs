@@ -263,11 +263,12 @@ pub trait Resource:
         None
     }
 
-    /// Adds what rows of a list carry along. A constant number of statements.
+    /// Adds what rows of a list carry along. A constant number of statements, and some for each row that was changed after it was
+    /// read; one that was deleted is left out.
     fn complete_rows(
         _reader: &Reader,
         _query: &ListQuery,
-        _rows: &mut [Self::Record],
+        _rows: &mut Vec<Self::Record>,
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }

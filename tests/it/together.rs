@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::both;
 use crate::support::{As, TestApp};
@@ -217,4 +217,37 @@ both! {
         app.get(As::Viewer, "/api/customers/").await.expect(200);
         drop(held);
     }
+}
+
+both! {
+    async fn an_order_is_read_with_the_lines_it_had_at_its_version(app) {
+        app.product("A", "1").await;
+        let order = app.order(&app.customer("Somebody").await, json!([{ "sku": "A", "quantity": 1 }])).await;
+        let (path, line) = (format!("/api/orders/{}/", order["id"]), format!("/api/order-items/{}/", order["items"][0]["id"]));
+        let writing = async {
+            for quantity in 2..=40 {
+                app.json(As::Staff, "PATCH", &line, json!({ "quantity": quantity })).await.expect(200);
+            }
+        };
+        // The version, the total and the quantity are one number from the beginning.
+        let is_whole = |order: &Value| order["total"] == format!("{}.00", order["version"]) && is_at(&order["items"][0], &order["version"]);
+        let reading = async || {
+            for _ in 0..40 {
+                let order = app.get(As::Viewer, &path).await.expect(200).json();
+                assert!(is_whole(&order), "{order}");
+                let list = app.get(As::Viewer, "/api/orders/?expand=items").await.expect(200).json();
+                assert!(is_whole(&list["results"][0]), "{list}");
+                let item = app.get(As::Viewer, &line).await.expect(200).json();
+                assert!(is_at(&item, &item["version"]), "{item}");
+                let list = app.get(As::Viewer, "/api/order-items/").await.expect(200).json();
+                assert!(is_at(&list["results"][0], &list["results"][0]["version"]), "{list}");
+            }
+        };
+        tokio::join!(writing, reading(), reading(), reading());
+    }
+}
+
+/// Whether a line has this quantity, at this version.
+fn is_at(line: &Value, version: &Value) -> bool {
+    line["version"] == *version && line["quantity"] == version.to_string()
 }

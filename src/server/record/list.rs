@@ -268,8 +268,8 @@ pub async fn walk_of<R: Resource>(
     let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
     let more = results.len() > size;
     results.truncate(size);
-    R::complete_rows(access.reader(), query, &mut results).await?;
     let last = results.last().map(Stored::id).filter(|_| more);
+    R::complete_rows(access.reader(), query, &mut results).await?;
     Ok((results, last))
 }
 
