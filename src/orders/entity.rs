@@ -480,9 +480,7 @@ impl Entity {
         let before = locked(transaction, id).await?;
         before.check(expected)?;
         if A::COMMAND == Command::Place {
-            // Two orders of one customer placed at once must both count towards the limit.
-            let customer = customer::Entity::find_by_id(before.header.customer).lock(LockType::NoKeyUpdate);
-            customer.one(transaction).await?;
+            lock_credit(transaction, &before).await?;
         }
         let situation = situation(transaction, access.caller(), &before).await?;
         allowed(&before, &situation.settled, A::COMMAND)?;
@@ -650,6 +648,14 @@ pub(super) async fn situation<'a>(
         }
     }
     Ok(Situated { customer, settled })
+}
+
+/// Holds the customer of an order that is to be placed until the transaction ends: of two orders placed at once, both count
+/// towards the credit limit.
+pub(super) async fn lock_credit(transaction: &DatabaseTransaction, order: &Order) -> Result<()> {
+    let customer = customer::Entity::find_by_id(order.header.customer).lock(LockType::NoKeyUpdate);
+    customer.one(transaction).await?;
+    Ok(())
 }
 
 /// The total of a customer's orders that are placed and not shipped.

@@ -7,7 +7,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::entity::{ActiveModel, Entity, allowed, buyer, customers, locked, situation, update};
+use super::entity::{ActiveModel, Entity, allowed, buyer, customers, lock_credit, locked, situation, update};
 use super::item::{self, Products};
 use super::pricing;
 use super::status::Situation;
@@ -289,6 +289,9 @@ pub(super) async fn undo(
             format!("{} is {}, and no command leads back from there.", before.title(), before.status),
         )
     })?;
+    if command == Command::Place {
+        lock_credit(transaction, &before).await?;
+    }
     let situated = situation(transaction, access.caller(), &before).await?;
     let settled = Situation { customer_is_active: true, inactive_products: Vec::new(), ..situated.settled };
     allowed(&before, &settled, command)?;

@@ -245,6 +245,27 @@ both! {
         };
         tokio::join!(writing, reading(), reading(), reading());
     }
+
+    async fn two_orders_put_back_in_place_by_undoing_count_for_one_credit_limit(app) {
+        app.product("A", "10").await;
+        for number in 0..6 {
+            let customer = app.customer(&format!("Customer {number}")).await;
+            let mut reopened = Vec::new();
+            for _ in 0..2 {
+                let order = app.order(&customer, json!([{ "sku": "A", "quantity": 1 }])).await;
+                app.act(As::Staff, &order, "place", json!({})).await.expect(200);
+                let answer = app.act(As::Staff, &order, "reopen", json!({})).await.expect(200);
+                reopened.push(format!("/api/changes/{}/undo/", answer.header("x-request-id")));
+            }
+            app.json(As::Staff, "PATCH", &format!("/api/customers/{}/", customer["id"]), json!({ "credit_limit": "15" })).await.expect(200);
+            let (one, two) = tokio::join!(
+                app.json(As::Staff, "POST", &reopened[0], json!({})),
+                app.json(As::Staff, "POST", &reopened[1], json!({})),
+            );
+            let outcome = (one.status.as_u16(), two.status.as_u16());
+            assert!(matches!(outcome, (200, 409) | (409, 200)), "{outcome:?}");
+        }
+    }
 }
 
 /// Whether a line has this quantity, at this version.
