@@ -9,6 +9,7 @@ use std::time::Duration;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
+use sea_orm::{DatabaseTransaction, DbBackend};
 use serde_json::{Map, Value as Json, json};
 
 use super::AppState;
@@ -176,6 +177,10 @@ async fn change_in(
     access: &Access<ChangeSettings>,
     wishes: &Wishes,
 ) -> Result<bool> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // A setting without a row cannot be locked: of two changes decided on the same value, the second must see the first.
+        transaction.execute_unprepared("LOCK TABLE settings IN SHARE ROW EXCLUSIVE MODE").await?;
+    }
     let mut errors = FieldErrors::new();
     let before = stored(transaction).await?;
     let (mut after, mut changes) = (before.clone(), Map::new());

@@ -266,6 +266,22 @@ both! {
             assert!(matches!(outcome, (200, 409) | (409, 200)), "{outcome:?}");
         }
     }
+
+    async fn of_two_who_change_a_setting_they_both_saw_exactly_one_does(app) {
+        let mut was = String::new();
+        for round in 0..6 {
+            let wish = async |wish: String| {
+                let form = [("form[anonymous_api_read]", wish.as_str()), ("form[was.anonymous_api_read]", was.as_str())];
+                app.form(As::Administrator, "/-/admin/set", "application/json", &form).await.status.as_u16()
+            };
+            let wished = if round % 2 == 0 { "true" } else { "false" };
+            // Twice the same wish is twice a change of what was there before.
+            let outcome = tokio::join!(wish(wished.into()), wish(wished.into()));
+            assert!(matches!(outcome, (200, 409) | (409, 200)), "{outcome:?}");
+            was = wished.to_owned();
+        }
+        assert_eq!(app.rows("events WHERE resource = 'settings'").await, 6);
+    }
 }
 
 /// Whether a line has this quantity, at this version.
