@@ -191,12 +191,13 @@ async fn found(access: &Access<Import>, id: &str) -> Result<(Model, Vec<File>)> 
     if id.contains('\0') {
         return Err(Error::not_found("upload"));
     }
-    let upload = owned(access, id).await?;
+    // Files go when the import is done, so one that is not done yet when they were read still has them.
     let rows = file::Entity::find()
         .filter(file::Column::ImportId.eq(id))
         .order_by_asc(file::Column::Kind)
         .all(access.reader())
         .await?;
+    let upload = owned(access, id).await?;
     let mut files: Vec<_> = rows
         .into_iter()
         .filter_map(|row| Some(File { kind: Kind::named(&row.kind)?, name: row.name, content: row.content }))
@@ -210,7 +211,9 @@ async fn put(access: &Access<Import>, id: &str, row: ActiveModel) -> Result<()> 
     if row.is_done == Set(true) {
         file::Entity::delete_many().filter(file::Column::ImportId.eq(id)).exec(&transaction).await?;
     }
-    Entity::update_many().set(row).filter(Column::Id.eq(id)).exec(&transaction).await?;
+    // What is done stays so, whatever another request made of the same files.
+    let waiting = Entity::update_many().filter(Column::Id.eq(id)).filter(Column::IsDone.eq(false));
+    waiting.set(row).exec(&transaction).await?;
     transaction.commit().await
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use axum::body::Body;
-use axum::http::Request;
 use kontor::access::gate::Access;
 use kontor::base::Result;
 use kontor::base::money::Money;
@@ -369,27 +367,6 @@ both! {
     }
 }
 
-/// The files as a browser's form sends them.
-async fn upload(app: &TestApp, who: As, files: &[(&str, &str, &[u8])]) -> Answer {
-    let mut body = Vec::new();
-    for (field, name, content) in files {
-        let head = format!("--xyz\r\ncontent-disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n");
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--xyz--\r\n");
-    let mut request = Request::post("/-/import/upload")
-        .header("sec-fetch-site", "same-origin")
-        .header("host", "kontor.example")
-        .header("accept", "text/html")
-        .header("content-type", "multipart/form-data; boundary=xyz");
-    if let Some(cookie) = app.cookie(who) {
-        request = request.header("cookie", cookie);
-    }
-    app.send(request.body(Body::from(body)).unwrap()).await
-}
-
 /// The form of step 2 as it stands on the page: every choice that is made.
 fn choices(page: &str) -> Vec<(String, String)> {
     let between = |text: &str, from: &str, to: &str| Some(text.split_once(from)?.1.split_once(to)?.0.to_owned());
@@ -425,7 +402,7 @@ both! {
             ("orders", "", b""),
             ("mapping", "northwind.toml", mapping.as_bytes()),
         ];
-        let answer = upload(app, As::Staff, &files).await.expect(303);
+        let answer = app.upload(As::Staff, &files).await.expect(303);
         let place = answer.header("location").to_owned();
         let id = place.strip_prefix("/import?upload=").unwrap().to_owned();
         let page = app.page(As::Staff, &place).await.expect(200);
@@ -478,13 +455,29 @@ both! {
         assert_eq!(app.rows("events").await, events, "a second click does nothing");
     }
 
+    async fn pressing_the_button_twice_imports_once(app) {
+        for round in 0..4 {
+            let text = format!("code,name\nT{round},Twice\n");
+            let place = app.upload(As::Staff, &[("customers", "customers.csv", text.as_bytes())]).await.expect(303).header("location").to_owned();
+            let id = place.strip_prefix("/import?upload=").unwrap();
+            let page = app.page(As::Staff, &place).await.expect(200);
+            step(app, As::Staff, "/-/import/check", id, &choices(&page.body)).await.expect(303);
+            let pressed = futures::future::join_all((0..3).map(|_| step(app, As::Staff, "/-/import/run", id, &[]))).await;
+            for answer in pressed {
+                answer.expect(303);
+            }
+            let events = "SELECT COUNT(*) FROM events JOIN customers ON record_id = customers.id WHERE resource = 'customers'";
+            assert_eq!(number(app, &format!("{events} AND code = 'T{round}'")).await, 1);
+        }
+    }
+
     async fn an_upload_is_for_those_who_may_and_for_its_owner(app) {
         let files: [(&str, &str, &[u8]); 1] = [("customers", "customers.csv", CUSTOMERS.as_bytes())];
-        upload(app, As::Viewer, &files).await.expect(403);
-        assert!(upload(app, As::Anonymous, &files).await.expect(303).header("location").starts_with("/sign-in"));
+        app.upload(As::Viewer, &files).await.expect(403);
+        assert!(app.upload(As::Anonymous, &files).await.expect(303).header("location").starts_with("/sign-in"));
         app.page(As::Viewer, "/import").await.expect(403);
         assert!(!app.page(As::Viewer, "/customers").await.body.contains("href=\"/import\""));
-        let place = upload(app, As::Staff, &files).await.expect(303).header("location").to_owned();
+        let place = app.upload(As::Staff, &files).await.expect(303).header("location").to_owned();
         let id = place.strip_prefix("/import?upload=").unwrap();
         app.page(As::Administrator, &place).await.expect(404);
         app.page(As::Administrator, &format!("/-/import/report?upload={id}")).await.expect(404);
@@ -497,12 +490,12 @@ both! {
 
     async fn what_is_no_csv_is_said_on_the_page(app) {
         let none: [(&str, &str, &[u8]); 1] = [("customers", "", b"")];
-        let answer = upload(app, As::Staff, &none).await.expect(400);
+        let answer = app.upload(As::Staff, &none).await.expect(400);
         assert!(answer.body.contains("Choose at least one file.") && answer.body.contains("multipart/form-data"));
         let twice: [(&str, &str, &[u8]); 2] = [("orders", "a.csv", b"x"), ("orders", "b.csv", b"x")];
-        assert!(upload(app, As::Staff, &twice).await.expect(400).body.contains("one file of orders"));
+        assert!(app.upload(As::Staff, &twice).await.expect(400).body.contains("one file of orders"));
         let mapping: [(&str, &str, &[u8]); 2] = [("orders", "a.csv", b"x"), ("mapping", "m.toml", b"[goods]")];
-        assert!(upload(app, As::Staff, &mapping).await.expect(400).body.contains("[goods]"));
+        assert!(app.upload(As::Staff, &mapping).await.expect(400).body.contains("[goods]"));
         let plain = app.form(As::Staff, "/-/import/upload", "text/html", &[("x", "y")]).await.expect(415);
         assert!(plain.body.contains("multipart"));
         for (content, expected) in [
@@ -512,12 +505,12 @@ both! {
             (b"\r\r\n\"", "x.csv: This is not a CSV file."),
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "x.csv: This is not a CSV file."),
         ] {
-            let answer = upload(app, As::Staff, &[("customers", "x.csv", content)]).await.expect(400);
+            let answer = app.upload(As::Staff, &[("customers", "x.csv", content)]).await.expect(400);
             assert!(answer.body.contains(expected), "{content:?}: {}", answer.body);
         }
         assert_eq!(app.rows("imports").await, 0, "what is refused is not kept");
         for content in [b"a,b\n1,\"2".as_slice(), b"a\n\xff\n", b"code\nA\0"] {
-            let place = upload(app, As::Staff, &[("customers", "x.csv", content)]).await.expect(303).header("location").to_owned();
+            let place = app.upload(As::Staff, &[("customers", "x.csv", content)]).await.expect(303).header("location").to_owned();
             let id = place.strip_prefix("/import?upload=").unwrap();
             let page = app.page(As::Staff, &place).await.expect(200);
             step(app, As::Staff, "/-/import/check", id, &choices(&page.body)).await.expect(303);
@@ -532,10 +525,10 @@ fn an_upload_has_a_limit_that_the_page_names() {
     use crate::support::{Kind, run};
     run(Kind::Sqlite, &[("import_limit", "2048")], async |app| {
         let large = "x".repeat(4096);
-        let answer = upload(app, As::Staff, &[("customers", "x.csv", large.as_bytes())]).await.expect(413);
+        let answer = app.upload(As::Staff, &[("customers", "x.csv", large.as_bytes())]).await.expect(413);
         assert!(answer.body.contains("The files may have up to 2 KiB together."), "{}", answer.body);
         assert!(app.page(As::Staff, "/import").await.body.contains("up to 2 KiB together"));
-        upload(app, As::Staff, &[("customers", "x.csv", b"code,name\n")]).await.expect(303);
+        app.upload(As::Staff, &[("customers", "x.csv", b"code,name\n")]).await.expect(303);
     });
 }
 

@@ -94,7 +94,17 @@ pub struct TestApp {
     pub router: Router,
     pub url: String,
     keys: Keys,
+    /// The settings that the test asked for.
+    said: Vec<(String, String)>,
     _folder: Option<tempfile::TempDir>,
+}
+
+/// How a server reaches the database of another one.
+#[allow(dead_code)] // not every test target runs more than one server
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    Own,
+    Shared,
 }
 
 /// An answer, read whole.
@@ -290,7 +300,25 @@ impl TestApp {
         let database = Database::connect(&url).await.unwrap();
         let state = house::state(settings(&url, said), database);
         let router = house::router(&state).unwrap();
-        Self { router, state, url, keys: template.keys.clone(), _folder: folder }
+        let said = said.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { router, state, url, keys: template.keys.clone(), said, _folder: folder }
+    }
+
+    /// Another server over the same database: over connections of its own, or over those of this one. Finished by its owner
+    /// before this one.
+    #[allow(dead_code)] // not every test target runs more than one server
+    pub async fn beside(&self, connections: Connections) -> Self {
+        let database = match connections {
+            Connections::Own => Database::connect(&self.url).await.unwrap(),
+            Connections::Shared => self.state.database.clone(),
+        };
+        let state = house::state(settings(&self.url, &self.said()), database);
+        let router = house::router(&state).unwrap();
+        Self { router, state, url: self.url.clone(), keys: self.keys.clone(), said: self.said.clone(), _folder: None }
+    }
+
+    fn said(&self) -> Vec<(&str, &str)> {
+        self.said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     async fn finish(self) {
@@ -409,6 +437,28 @@ impl TestApp {
     pub async fn form(&self, who: As, path: &str, accept: &str, fields: &[(&str, &str)]) -> Answer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let mut request = form_request(path, &body).header("accept", accept);
+        if let Some(cookie) = self.cookie(who) {
+            request = request.header("cookie", cookie);
+        }
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Files as a browser's form sends them to be imported: what they hold, their names, and their contents.
+    pub async fn upload(&self, who: As, files: &[(&str, &str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
+        for (field, name, content) in files {
+            let head =
+                format!("--xyz\r\ncontent-disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--xyz--\r\n");
+        let mut request = Request::post("/-/import/upload")
+            .header("sec-fetch-site", "same-origin")
+            .header("host", "kontor.example")
+            .header("accept", "text/html")
+            .header("content-type", "multipart/form-data; boundary=xyz");
         if let Some(cookie) = self.cookie(who) {
             request = request.header("cookie", cookie);
         }
