@@ -152,6 +152,19 @@ both! {
         assert_eq!(then(app, &path, &moment()).await.expect(200).json(), back);
     }
 
+    async fn restoring_a_version_does_not_bring_back_what_was_deleted_since(app) {
+        let at = moment();
+        for (resource, record) in [("customers", app.customer("Bob").await), ("products", app.product("A", "1").await)] {
+            let path = format!("/api/{resource}/{}/", record["id"]);
+            app.json(As::Staff, "DELETE", &path, json!({})).await.expect(204);
+            let body = json!({ "as_of": record["created_at"] });
+            let refused = app.at_version(As::Staff, "POST", &format!("{path}restore/"), &json!(1), body.clone()).await.expect(412);
+            assert!(refused.body.contains("deleted this record meanwhile"), "{}", refused.body);
+            app.json(As::Staff, "POST", &format!("{path}restore/"), json!({ "as_of": at })).await.expect(404);
+            app.json(As::Staff, "POST", &format!("{path}restore/"), body).await.expect(200);
+        }
+    }
+
     async fn an_order_is_restored_with_its_lines_as_long_as_it_is_a_draft(app) {
         let customer = app.customer("Bob").await;
         for sku in ["A", "B", "C"] {

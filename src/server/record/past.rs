@@ -227,7 +227,8 @@ pub struct Restored<T> {
 /// difference nothing is written.
 ///
 /// # Errors
-/// `NotFound` when it did not exist then; those of [`Resource::set_back_in`] and [`Resource::revive_in`].
+/// `NotFound` when it did not exist then; `Stale` when it was decided on a version and the record was deleted since; those of
+/// [`Resource::set_back_in`] and [`Resource::revive_in`].
 pub async fn restore<R: Resource>(
     access: &Access<View<R>>,
     id: i64,
@@ -243,6 +244,8 @@ pub async fn restore<R: Resource>(
     let access = access.meaning(Purpose { command: "restore", reason });
     let record = if now.is_there {
         R::set_back_in(&transaction, &access, id, expected, &then).await?
+    } else if expected != Expected::Any {
+        return Err(Error::new(Code::Stale, "Somebody deleted this record meanwhile."));
     } else {
         R::revive_in(&transaction, &access, &then, now.version + 1).await?
     };
