@@ -4,7 +4,7 @@
 //! of six digits are, which nobody tries without the password: they could be guessed from many addresses in an hour. A recovery
 //! code, which could not, always lets the owner in.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::base::error::Code;
 use crate::base::{Error, Result, fold};
+use crate::server::client_address::network;
 
 /// The digits of a code.
 const DIGITS: usize = 6;
@@ -90,17 +91,6 @@ impl Throttle {
         counts.accounts.retain_recent();
         counts.addresses.retain_recent();
         counts.codes.retain_recent();
-    }
-}
-
-/// The address as it is counted: whoever has one address of IPv6 has the 64 bits below it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use tower_http::csrf::ProtectionError;
 use tracing::Instrument;
 
 use super::AppState;
+use super::client_address::{ClientAddress, peer};
 use super::idempotency::REPLAYED;
 use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::outcome;
@@ -58,8 +59,11 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
     let id = RequestId::of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let page = wants_page(request.headers());
+    let client = state.settings.trusted_proxies.client(peer(request.extensions()), request.headers());
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", id = %id.0, %method, path = %path.chars().take(200).collect::<String>());
+    request.extensions_mut().insert(ClientAddress(client));
+    let path_start: String = path.chars().take(200).collect();
+    let span = tracing::info_span!("request", id = %id.0, %method, path = %path_start, %client);
     async move {
         let asked_for = &method;
         let mut response = outcome::followed(async {

@@ -1,17 +1,16 @@
 //! How much one caller may ask of the API: a token bucket for each token, person and unknown address.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use axum::extract::ConnectInfo;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::client_address::network;
 use crate::access::gate::Actor;
 use crate::base::error::Code;
 use crate::base::{Error, Result};
@@ -35,7 +34,7 @@ impl Who {
         match actor {
             Actor::Token { id, .. } => Who::Token(*id),
             Actor::User { id, .. } => Who::Person(*id),
-            Actor::Anonymous | Actor::System => Who::Address(address),
+            Actor::Anonymous | Actor::System => Who::Address(network(address)),
         }
     }
 }
@@ -140,14 +139,4 @@ impl Limits {
             buckets.retain_recent();
         }
     }
-}
-
-/// Where a request came from; behind a proxy that says so, what the proxy saw.
-pub fn address(request: &Parts, trust_forwarded: bool) -> IpAddr {
-    let forwarded = || {
-        let chain = request.headers.get("x-forwarded-for")?.to_str().ok()?;
-        chain.rsplit(',').next()?.trim().parse().ok()
-    };
-    let direct = || request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    (if trust_forwarded { forwarded() } else { None }).or_else(direct).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod batch;
 pub mod calls;
+pub mod client_address;
 pub mod database;
 pub mod docs;
 pub mod export;

@@ -8,8 +8,11 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::header::FORWARDED;
+
 use crate::base::form::nearest;
 use crate::base::json::MAX_DEPTH;
+use crate::server::client_address::{TrustedProxies, X_FORWARDED_FOR};
 use crate::server::database::Durability;
 
 /// A setting as it can be said.
@@ -53,7 +56,22 @@ pub const SETTINGS: &[Setting] = &[
         "auto",
         "Send the session cookie over TLS only: true, false, or auto for when public_url is https.",
     ),
-    setting("trust_forwarded", "false", "Take the caller's address from X-Forwarded-For, behind a proxy that sets it."),
+    setting(
+        "trusted_proxies",
+        "",
+        "The reverse proxies whose word about a client's address counts: addresses and networks such as 10.0.0.0/8, separated by \
+         commas.",
+    ),
+    setting(
+        "forwarded_header",
+        "x-forwarded-for",
+        "The header those proxies append the client's address to: x-forwarded-for or forwarded (RFC 7239).",
+    ),
+    setting(
+        "trust_forwarded",
+        "false",
+        "Without trusted_proxies: trust whoever connects as a proxy, one step far. Only where nobody else can connect.",
+    ),
     setting("anonymous_api_read", "false", "Let anybody read over the API; never people, roles, sessions and tokens."),
     setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
     setting("body_limit", "1048576", "The largest request body, in bytes."),
@@ -89,7 +107,7 @@ pub struct Settings {
     /// Without a slash at its end; absent when taken from each request.
     pub public_url: Option<String>,
     pub secure_cookies: bool,
-    pub trust_forwarded: bool,
+    pub trusted_proxies: TrustedProxies,
     pub anonymous_api_read: bool,
     pub currency: String,
     pub body_limit: usize,
@@ -209,6 +227,14 @@ impl Settings {
             said.read("public_url", address, "blank or an address that starts with http:// or https://")?;
         let over_tls = public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         let secure = |text: &str| if text == "auto" { Some(over_tls) } else { text.parse().ok() };
+        let forwarded_header = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Some(X_FORWARDED_FOR),
+            "forwarded" => Some(FORWARDED),
+            _ => None,
+        };
+        let forwarded_header = said.read("forwarded_header", forwarded_header, "x-forwarded-for or forwarded")?;
+        let trusts_any_peer = said.flag("trust_forwarded")?;
+        let trusted_proxies = |text: &str| TrustedProxies::parse(text, trusts_any_peer, forwarded_header);
         let filter = |text: &str| text.parse::<tracing_subscriber::filter::Targets>().is_ok().then(|| text.to_owned());
         let seconds = |name| said.number::<NonZeroU32>(name).map(|n| Duration::from_secs(n.get().into()));
         Ok(Self {
@@ -218,7 +244,11 @@ impl Settings {
             site_dir: said.read("site_dir", optional, "a folder")?.map_or_else(site_dir, PathBuf::from),
             secure_cookies: said.read("secure_cookies", secure, "true, false or auto")?,
             public_url,
-            trust_forwarded: said.flag("trust_forwarded")?,
+            trusted_proxies: said.read(
+                "trusted_proxies",
+                trusted_proxies,
+                "a list of addresses and networks such as 10.0.0.0/8, 2001:db8::1",
+            )?,
             anonymous_api_read: said.flag("anonymous_api_read")?,
             currency: said.read("currency", currency, "three capital letters such as EUR")?,
             body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,

@@ -26,14 +26,14 @@ pub const CODE_PAGE: &str = "/sign-in/code";
 pub async fn sign_in(email: &str, password: String, next: &str) -> Result<()> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
     let session = part::<Session>()?;
-    state.throttle.attempt(email, address(state.settings.trust_forwarded))?;
+    state.throttle.attempt(email, address())?;
     let user = user::Entity::verified(&state.database, email, password).await?;
     if second_factor::is_on(state.database.reader(), user.id).await? {
         session::await_code(&session, &user).await?;
         go(&format!("{CODE_PAGE}?next={}", encoded(&local(next))));
         return Ok(());
     }
-    session::start(&session, user, from(&state)).await?;
+    session::start(&session, user, from()).await?;
     go(&local(next));
     Ok(())
 }
@@ -47,7 +47,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     let session = part::<Session>()?;
     let late = || Error::new(Code::Unauthenticated, "This took too long. Sign in again, please.");
     let awaited = session::awaited(&session).await?.ok_or_else(late)?;
-    state.throttle.attempt(&awaited.email, address(state.settings.trust_forwarded))?;
+    state.throttle.attempt(&awaited.email, address())?;
     state.throttle.code(awaited.user_id, code)?;
     let transaction = state.database.write().await?;
     let user = user::Entity::by_id(&transaction, awaited.user_id).await?;
@@ -56,7 +56,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     if !right {
         return Err(Error::field("code", "This code is not right, or was used already."));
     }
-    session::start(&session, user, from(&state)).await?;
+    session::start(&session, user, from()).await?;
     go(&local(next));
     Ok(())
 }
@@ -68,7 +68,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
 pub async fn accept_invitation(key: &str, name: &str, password: String) -> Result<()> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
     let caller = use_context::<Arc<Caller>>().ok_or_else(Error::unauthenticated)?;
-    state.throttle.attempt("", address(state.settings.trust_forwarded))?;
+    state.throttle.attempt("", address())?;
     let user = invitation::accept(&state.database, &caller, key, name, password).await?;
     let session = part::<Session>()?;
     if second_factor::is_on(state.database.reader(), user.id).await? {
@@ -76,7 +76,7 @@ pub async fn accept_invitation(key: &str, name: &str, password: String) -> Resul
         go(CODE_PAGE);
         return Ok(());
     }
-    session::start(&session, user, from(&state)).await?;
+    session::start(&session, user, from()).await?;
     go("/");
     Ok(())
 }
@@ -87,16 +87,16 @@ pub async fn accept_invitation(key: &str, name: &str, password: String) -> Resul
 /// `TooManyRequests`; `NotFound` for a link that is not valid.
 pub async fn invited(key: &str) -> Result<(String, String)> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
-    state.throttle.attempt("", address(state.settings.trust_forwarded))?;
+    state.throttle.attempt("", address())?;
     let user = invitation::invited(state.database.reader(), key).await?;
     Ok((user.name, user.email))
 }
 
 /// Where the person signs in from.
-fn from(state: &AppState) -> session::From {
+fn from() -> session::From {
     let agent = use_context::<Parts>();
     let agent = agent.as_ref().and_then(|parts| parts.headers.get(USER_AGENT)?.to_str().ok()).unwrap_or_default();
-    session::From { address: address(state.settings.trust_forwarded).to_string(), browser: browser(agent) }
+    session::From { address: address().to_string(), browser: browser(agent) }
 }
 
 /// The browser and the system as people call them: `Firefox on Linux`.

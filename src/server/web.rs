@@ -26,7 +26,8 @@ use tower_sessions::Session;
 use super::AppState;
 use super::answer::{RequestId, SERVER_FN_ERROR, wants_page};
 use super::database::Database;
-use super::limits::{self, Who};
+use super::client_address::client_address;
+use super::limits::Who;
 use crate::access::gate::{Access, Actor, Caller, Door, Oneself, Permission};
 use crate::access::{Me, session, token};
 use crate::base::error::Code;
@@ -61,7 +62,7 @@ pub async fn identify(State(state): State<AppState>, request: Request, next: Nex
     let caller = caller(&state, &parts).await;
     let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
     let standing = match api {
-        true => state.limits.count(&Who::of(actor, limits::address(&parts, state.settings.trust_forwarded))),
+        true => state.limits.count(&Who::of(actor, client_address(&parts.extensions))),
         false => Ok(None),
     };
     let (mut response, standing) = match (standing, caller) {
@@ -233,8 +234,8 @@ pub fn current_session() -> Option<String> {
 }
 
 /// The address of whoever sent the request a server function answers.
-pub fn address(trust_forwarded: bool) -> IpAddr {
-    use_context::<Parts>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |parts| limits::address(&parts, trust_forwarded))
+pub fn address() -> IpAddr {
+    use_context::<Parts>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |parts| client_address(&parts.extensions))
 }
 
 /// Sends the person to another page after a server function: 303 without JavaScript, client navigation with it.
