@@ -379,6 +379,7 @@ impl Desk<'_> {
             .env("KONTOR_SITE_DIR", &self.bench.site)
             .env("KONTOR_SIGN_IN_ATTEMPTS", "1000")
             .env("KONTOR_RATE_LIMIT", "0")
+            .env("KONTOR_PAGE_RATE_LIMIT", "0")
             .env("KONTOR_LOG", "warn")
             .env_remove("KONTOR_PROGRAM");
         command

@@ -1,6 +1,5 @@
 //! All modules under one roof: the router, the API and what keeps running beside them.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -16,18 +15,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::config::LeptosOptions;
 use leptos_axum::{AxumRouteListing, generate_route_list};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::LocalPoolHandle;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::access::permission::{Catalogue, Extra, Row};
 use crate::access::throttle::Throttle;
 use crate::access::{invitation, role, session, user};
 use crate::app::shell;
+use crate::base::error::Code;
 use crate::base::{Error, Result};
 use crate::history::chain;
+use crate::server::admission::{self, Admission};
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
@@ -36,7 +37,7 @@ use crate::server::record::{once, tally};
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
-use crate::server::{AppState, Shared, answer, same_site, web};
+use crate::server::{AppState, Shared, answer, listener, same_site, web};
 use crate::{accounts, admin, audit, customers, demo, import, orders, products};
 
 /// How often expired sessions, spent keys, old uploads and old attempts are forgotten.
@@ -156,6 +157,9 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         started: Instant::now(),
         database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
+        page_limits: Arc::new(Limits::new(settings.page_rate_limit, settings.page_rate_burst)),
+        admission: Admission::new(settings.max_requests),
+        draining: CancellationToken::new(),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),
@@ -203,12 +207,15 @@ pub fn router(state: &AppState) -> Result<Router> {
                 .layer(CompressionLayer::new())
                 .layer(from_fn_with_state(state.clone(), answer::answer))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, settings.request_timeout)),
+                .layer(from_fn_with_state(state.clone(), admission::admit)),
         );
     Ok(if settings.secure_cookies { router.layer(map_response(over_tls)) } else { router })
 }
 
 async fn ready(State(state): State<AppState>) -> Result<&'static str> {
+    if state.draining.is_cancelled() {
+        return Err(Error::new(Code::Unavailable, "This server is stopping."));
+    }
     state.database.check_ready().await?;
     Ok("ready\n")
 }
@@ -231,7 +238,7 @@ async fn guarded<B>(mut response: Response<B>) -> Response<B> {
         (REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-        (CACHE_CONTROL, "private, no-cache"),
+        (CACHE_CONTROL, "no-store"),
     ];
     for (name, value) in defaults {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -247,10 +254,10 @@ async fn over_tls(mut response: Response) -> Response {
     response
 }
 
-/// Serves until `stop` comes, then lets open requests finish within the limit.
+/// Serves until `stop` comes, then drains (see [`listener::serve`]).
 ///
 /// # Errors
-/// When the address cannot be had.
+/// When the database does not answer at the start.
 pub async fn serve(
     state: AppState,
     listener: tokio::net::TcpListener,
@@ -269,29 +276,12 @@ pub async fn serve_beside(
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     live::refresh(&state).await?;
     let sweeping = tokio::spawn(sweep(state.clone()));
     let following = tokio::spawn(live::follow(state.clone()));
     let sealing = tokio::spawn(seal(state.database.clone()));
     let tallying = tokio::spawn(add_up(state.database.clone()));
-    let app = others.merge(router(&state)?).into_make_service_with_connect_info::<SocketAddr>();
-    let patience = state.settings.shutdown_timeout;
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        stop.await;
-        tracing::info!("stopping");
-        // The receiver is gone only when the server is.
-        let _ = stopping.send(true);
-    });
-    let out_of_patience = async move {
-        // As above.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-        tokio::time::sleep(patience).await;
-    };
-    tokio::select! {
-        served = server => served?,
-        () = out_of_patience => tracing::warn!("open requests were given up"),
-    }
+    listener::serve(others.merge(router(&state)?), &state, listener, stop).await;
     sweeping.abort();
     following.abort();
     sealing.abort();
@@ -336,6 +326,7 @@ async fn sweep(state: AppState) {
         every.tick().await;
         state.throttle.sweep();
         state.limits.sweep();
+        state.page_limits.sweep();
         let database = &state.database;
         let swept = [
             session::sweep(database).await,

@@ -18,6 +18,7 @@ use crate::base::form::Input;
 use crate::base::listing::MAX_PAGE_SIZE;
 use crate::base::{Error, Result};
 use crate::server::AppState;
+use crate::server::hosts::LinkOrigin;
 use crate::server::idempotency::ShownOnce;
 use crate::server::openapi::{idempotency_key, input_schema, operation};
 use crate::server::record::{Change, View};
@@ -101,9 +102,13 @@ async fn end(access: Access<session::End>, Path(id): Path<String>) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn invite(access: Access<Change<user::Entity>>, base: Base, id: RecordId<user::Entity>) -> Result<Response> {
+async fn invite(
+    access: Access<Change<user::Entity>>,
+    LinkOrigin(origin): LinkOrigin,
+    id: RecordId<user::Entity>,
+) -> Result<Response> {
     let secret = invitation::invite(&access, id.get()?).await?;
-    let link = base.absolute(&super::invitation_href(&secret));
+    let link = format!("{origin}{}", super::invitation_href(&secret));
     let days = invitation::LIFETIME.num_days();
     Ok(ShownOnce::mark(Json(json!({ "link": link, "days": days })).into_response()))
 }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use tower_http::csrf::ProtectionError;
 use tracing::Instrument;
@@ -46,6 +46,27 @@ impl RequestId {
         let new = uuid::Uuid::now_v7();
         Self(sent.map_or_else(|| new.to_string(), |sent| format!("{sent}.{}", new.simple())))
     }
+}
+
+/// Marks a refusal that is told in a few plain words, as drawing a page would cost more than what was refused.
+#[derive(Debug, Clone, Copy)]
+struct Brief(StatusCode);
+
+/// A refusal in a few plain words, with a status that need not be the error's own.
+pub fn brief(status: StatusCode, error: Error) -> Response {
+    let mut response = error.into_response();
+    *response.status_mut() = status;
+    response.extensions_mut().insert(Brief(status));
+    response
+}
+
+fn brief_page(status: StatusCode, error: &Error) -> Response {
+    let (title, detail) = (error.code.title(), html_escape::encode_text(&error.detail));
+    let page = format!(
+        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title><h1>{title}</h1><p>{detail}</p></html>\n"
+    );
+    (status, Html(page)).into_response()
 }
 
 /// Whether the answer is for a person looking at a page.
@@ -101,17 +122,21 @@ async fn worded(
         }
     }
     let headers = response.headers().clone();
+    let brief = response.extensions().get::<Brief>().map(|brief| brief.0);
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = brief.unwrap_or(status);
     let api = path == "/api" || path.starts_with("/api/");
     let mut worded = if path.starts_with("/-/") && !page {
         let body = serde_json::to_vec(&error).unwrap_or_default();
         (status, [(CONTENT_TYPE, "application/json"), (SERVER_FN_ERROR, path)], body).into_response()
+    } else if page && !api && brief.is_some() {
+        brief_page(status, &error)
     } else if page && !api {
         let mut shown = web::problem_page(state, error.clone(), id).await;
         *shown.status_mut() = status;
         shown
     } else {
-        let body = serde_json::to_vec(&Problem::of(&error, id)).unwrap_or_default();
+        let body = serde_json::to_vec(&Problem::of(status, &error, id)).unwrap_or_default();
         (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
     };
     if let Some(seconds) = error.retry_after {
@@ -183,12 +208,12 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn of(error: &'a Error, id: &'a RequestId) -> Self {
+    fn of(status: StatusCode, error: &'a Error, id: &'a RequestId) -> Self {
         let code = error.code.name();
         Self {
             r#type: format!("/api/docs/#{code}"),
             title: error.code.title(),
-            status: error.status(),
+            status: status.as_u16(),
             detail: &error.detail,
             instance: &id.0,
             code,

@@ -161,7 +161,10 @@ pub async fn events(
         if !told.is_empty() || Instant::now() >= until {
             break told;
         }
-        sleep(LOOK_EVERY.min(until - Instant::now())).await;
+        tokio::select! {
+            () = sleep(LOOK_EVERY.min(until - Instant::now())) => {}
+            () = state.draining.cancelled() => break told,
+        }
     };
     Ok(Json(json!({ "last": after, "results": told })))
 }

@@ -1,4 +1,4 @@
-//! How much one caller may ask of the API: a token bucket for each token, person and unknown address.
+//! How much one caller may ask, of the API and of pages: a token bucket for each token, person and unknown address.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -121,6 +121,9 @@ fn apply(state: &AppState, settings: Settings) {
     if (settings.rate_limit, settings.rate_burst) != (before.rate_limit, before.rate_burst) {
         state.limits.set(settings.rate_limit, settings.rate_burst);
     }
+    if (settings.page_rate_limit, settings.page_rate_burst) != (before.page_rate_limit, before.page_rate_burst) {
+        state.page_limits.set(settings.page_rate_limit, settings.page_rate_burst);
+    }
     if settings.sign_in_attempts != before.sign_in_attempts {
         state.throttle.set(settings.sign_in_attempts);
     }

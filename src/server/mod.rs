@@ -1,5 +1,6 @@
 //! The machinery: it knows traits, never a module.
 
+pub mod admission;
 pub mod answer;
 pub mod batch;
 pub mod calls;
@@ -9,9 +10,11 @@ pub mod docs;
 pub mod export;
 pub mod feed;
 pub mod floor;
+pub mod hosts;
 pub mod idempotency;
 pub mod kinds;
 pub mod limits;
+pub mod listener;
 pub mod live;
 pub mod managed;
 pub mod openapi;
@@ -42,6 +45,7 @@ use leptos::config::LeptosOptions;
 use serde_json::Value;
 
 use crate::access::throttle::Throttle;
+use admission::Admission;
 use database::Database;
 use idempotency::InFlight;
 use kinds::Kind;
@@ -50,6 +54,7 @@ use live::Live;
 use managed::Managed;
 use settings::Settings;
 use site::Site;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::LocalPoolHandle;
 
 /// What every request can reach; cheap to clone, as every layer does.
@@ -68,6 +73,11 @@ pub struct Shared {
     pub live: Arc<Live>,
     pub throttle: Arc<Throttle>,
     pub limits: Arc<Limits>,
+    /// The same for pages and their server functions.
+    pub page_limits: Arc<Limits>,
+    pub admission: Admission,
+    /// Cancelled when the server begins to stop: it is not ready any more, and nobody waits for news.
+    pub draining: CancellationToken,
     /// Requests that carry an `Idempotency-Key`.
     pub in_flight: Arc<InFlight>,
     pub site: Arc<Site>,

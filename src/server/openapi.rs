@@ -344,7 +344,7 @@ fn answered(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
 
 /// The page a newcomer works from.
 async fn guide(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let page = super::docs::page(&state.document, &super::rest::origin(&headers, &state.settings), &state.site.css);
+    let page = super::docs::page(&state.document, &super::hosts::origin(&headers, &state.settings), &state.site.css);
     let policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)], page).into_response()
 }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, OriginalUri, Path, RawQuery, Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -21,11 +21,11 @@ use super::AppState;
 use super::batch;
 use super::export::{export, sparse};
 use super::feed;
+use super::hosts::origin;
 use super::kinds::Kind;
 use super::managed::Managed;
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
-use super::settings::Settings;
 use crate::access::gate::Access;
 use crate::access::permission::{ACTIONS, Row};
 use crate::base::error::{Code, FieldErrors};
@@ -454,15 +454,6 @@ impl Base {
     pub fn below(&self, id: &impl std::fmt::Display) -> String {
         format!("{}/{id}/", self.path.trim_end_matches('/'))
     }
-}
-
-/// The scheme and host people use, without a slash at the end: the setting, else what the request was sent to.
-pub fn origin(headers: &HeaderMap, settings: &Settings) -> String {
-    settings.public_url.clone().unwrap_or_else(|| {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
-        host.map_or_else(String::new, |host| format!("http://{host}"))
-    })
 }
 
 impl FromRequestParts<AppState> for Base {

@@ -3,6 +3,9 @@
 //! Browsers say where a form or a script stands, in `Sec-Fetch-Site` or in `Origin`, and no page can make them say
 //! otherwise. [`CsrfLayer`] refuses what names another site; here is refused what names none, and an origin that has our
 //! host and another scheme, where `public_url` tells the scheme.
+//!
+//! A strange site whose name was pointed at this server (DNS rebinding) is of one origin with what it asks, so nothing here
+//! refuses it. It has nobody's cookie, as those go by name; and `allowed_hosts` refuses its name.
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN};

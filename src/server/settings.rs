@@ -14,6 +14,7 @@ use crate::base::form::nearest;
 use crate::base::json::MAX_DEPTH;
 use crate::server::client_address::{TrustedProxies, X_FORWARDED_FOR};
 use crate::server::database::Durability;
+use crate::server::hosts::AllowedHosts;
 
 /// A setting as it can be said.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,15 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 }
 
 /// What may also change while the server runs.
-pub const AT_RUN_TIME: &[&str] = &["anonymous_api_read", "rate_limit", "rate_burst", "sign_in_attempts", "log"];
+pub const AT_RUN_TIME: &[&str] = &[
+    "anonymous_api_read",
+    "rate_limit",
+    "rate_burst",
+    "page_rate_limit",
+    "page_rate_burst",
+    "sign_in_attempts",
+    "log",
+];
 
 /// Everything that can be set.
 pub const SETTINGS: &[Setting] = &[
@@ -49,7 +58,14 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "public_url",
         "",
-        "The address people use, such as https://orders.example.com; blank takes it from each request.",
+        "The address people use, such as https://orders.example.com, which links that are handed out start with; blank takes it \
+         from each request, and makes links for others only on this machine and for allowed_hosts.",
+    ),
+    setting(
+        "allowed_hosts",
+        "",
+        "The hosts the server answers for, beside the one of public_url, such as `orders.example.com, *.example.org`; blank is any. \
+         /healthz and /readyz answer for every host.",
     ),
     setting(
         "secure_cookies",
@@ -78,7 +94,41 @@ pub const SETTINGS: &[Setting] = &[
     setting("json_depth", "32", "How deep arrays and objects of a request body may nest, up to 100."),
     setting("form_limit", "1048576", "The largest form, in bytes."),
     setting("import_limit", "33554432", "The largest upload of files to import, in bytes."),
-    setting("request_timeout", "30", "Seconds until a request is given up with 503."),
+    setting(
+        "request_timeout",
+        "30",
+        "Seconds of work until a request is given up with 503; the time in which its body comes in does not count.",
+    ),
+    setting("head_timeout", "10", "Seconds until the head of a request must have come, or its connection is closed."),
+    setting("keep_alive_timeout", "75", "Seconds until a connection without requests is closed."),
+    setting("body_timeout", "30", "Seconds without anything more of a body until its request is given up with 408."),
+    setting(
+        "write_timeout",
+        "60",
+        "Seconds in which a client takes nothing of its answer until the connection is closed.",
+    ),
+    setting(
+        "min_rate",
+        "1000",
+        "Bytes a second that a client must send of a body and take of an answer, over time, beyond body_timeout and \
+         write_timeout; 0 for no limit.",
+    ),
+    setting("max_connections", "8192", "Connections at once; what is beyond is closed with 503."),
+    setting(
+        "max_connections_per_address",
+        "256",
+        "Connections at once of one address (of one /64 network of IPv6), but of trusted proxies and this machine.",
+    ),
+    setting(
+        "max_requests",
+        "512",
+        "Requests that are worked on at once; what is beyond gets 503. Waiting for events or a body is no work.",
+    ),
+    setting(
+        "drain_delay",
+        "1",
+        "Seconds in which a server that was told to stop still accepts connections while /readyz says 503.",
+    ),
     setting("shutdown_timeout", "10", "Seconds open requests get to finish when the server stops."),
     setting(
         "rate_limit",
@@ -86,6 +136,16 @@ pub const SETTINGS: &[Setting] = &[
         "Requests over the API each second, over time, of one token, person or unknown address; 0 for no limit.",
     ),
     setting("rate_burst", "2000", "Requests over the API that may come at once before rate_limit counts."),
+    setting(
+        "page_rate_limit",
+        "50",
+        "Pages and calls of their functions each second, over time, of one person or unknown address; 0 for no limit.",
+    ),
+    setting(
+        "page_rate_burst",
+        "1000",
+        "Pages and calls of their functions that may come at once before page_rate_limit counts.",
+    ),
     setting(
         "sign_in_attempts",
         "10",
@@ -106,6 +166,7 @@ pub struct Settings {
     pub site_dir: PathBuf,
     /// Without a slash at its end; absent when taken from each request.
     pub public_url: Option<String>,
+    pub allowed_hosts: AllowedHosts,
     pub secure_cookies: bool,
     pub trusted_proxies: TrustedProxies,
     pub anonymous_api_read: bool,
@@ -115,10 +176,23 @@ pub struct Settings {
     pub form_limit: usize,
     pub import_limit: usize,
     pub request_timeout: Duration,
+    pub head_timeout: Duration,
+    pub keep_alive_timeout: Duration,
+    pub body_timeout: Duration,
+    pub write_timeout: Duration,
+    /// Bytes a second; 0 for no limit.
+    pub min_rate: u64,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_requests: usize,
+    pub drain_delay: Duration,
     pub shutdown_timeout: Duration,
     /// Absent for no limit.
     pub rate_limit: Option<NonZeroU32>,
     pub rate_burst: NonZeroU32,
+    /// Absent for no limit.
+    pub page_rate_limit: Option<NonZeroU32>,
+    pub page_rate_burst: NonZeroU32,
     pub sign_in_attempts: NonZeroU32,
     pub log: String,
     /// What was said, and where.
@@ -244,6 +318,7 @@ impl Settings {
             site_dir: said.read("site_dir", optional, "a folder")?.map_or_else(site_dir, PathBuf::from),
             secure_cookies: said.read("secure_cookies", secure, "true, false or auto")?,
             public_url,
+            allowed_hosts: said.read("allowed_hosts", AllowedHosts::parse, "a list of host names, without ports")?,
             trusted_proxies: said.read(
                 "trusted_proxies",
                 trusted_proxies,
@@ -260,9 +335,28 @@ impl Settings {
             form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
             import_limit: said.number::<NonZeroU32>("import_limit")?.get() as usize,
             request_timeout: seconds("request_timeout")?,
+            head_timeout: seconds("head_timeout")?,
+            keep_alive_timeout: seconds("keep_alive_timeout")?,
+            body_timeout: seconds("body_timeout")?,
+            write_timeout: seconds("write_timeout")?,
+            min_rate: said.read("min_rate", |text| text.parse().ok(), "a whole number")?,
+            max_connections: said.number::<NonZeroU32>("max_connections")?.get() as usize,
+            max_connections_per_address: said.number::<NonZeroU32>("max_connections_per_address")?.get() as usize,
+            max_requests: said.number::<NonZeroU32>("max_requests")?.get() as usize,
+            drain_delay: Duration::from_secs(said.read(
+                "drain_delay",
+                |text| text.parse().ok().filter(|seconds| *seconds <= 3600),
+                "a whole number of seconds up to 3600",
+            )?),
             shutdown_timeout: seconds("shutdown_timeout")?,
             rate_limit: NonZeroU32::new(said.read("rate_limit", |text| text.parse().ok(), "a whole number")?),
             rate_burst: said.number("rate_burst")?,
+            page_rate_limit: NonZeroU32::new(said.read(
+                "page_rate_limit",
+                |text| text.parse().ok(),
+                "a whole number",
+            )?),
+            page_rate_burst: said.number("page_rate_burst")?,
             sign_in_attempts: said.number("sign_in_attempts")?,
             log: said.read("log", filter, "a tracing filter such as info,kontor=debug")?,
             said: said.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
 use tower_sessions::Session;
 
 use super::AppState;
@@ -15,6 +16,11 @@ use crate::base::listing::encoded;
 use crate::base::{Error, Result};
 use crate::ui::context::Theme;
 use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+
+/// Has the browser forget what it keeps of this site (W3C Clear Site Data). Cookies stay: the session's is taken back, and
+/// the theme is nobody's secret.
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// Where the code is asked for.
 pub const CODE_PAGE: &str = "/sign-in/code";
@@ -134,6 +140,9 @@ fn browser(agent: &str) -> String {
 /// `Internal` when the session cannot be removed.
 pub async fn sign_out() -> Result<()> {
     session::end(&part::<Session>()?).await?;
+    if let Some(options) = use_context::<ResponseOptions>() {
+        options.insert_header(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\", \"storage\""));
+    }
     go(super::web::SIGN_IN);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
+    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -24,9 +24,10 @@ use tower::ServiceExt;
 use tower_sessions::Session;
 
 use super::AppState;
-use super::answer::{RequestId, SERVER_FN_ERROR, wants_page};
-use super::database::Database;
+use super::answer::{RequestId, SERVER_FN_ERROR, brief, wants_page};
 use super::client_address::client_address;
+use super::database::Database;
+use super::hosts::LinkOrigin;
 use super::limits::Who;
 use crate::access::gate::{Access, Actor, Caller, Door, Oneself, Permission};
 use crate::access::{Me, session, token};
@@ -55,18 +56,17 @@ pub const THEME_COOKIE: &str = "kontor_theme";
 /// The component that draws a whole document.
 pub type Shell<V> = fn() -> V;
 
-/// Finds out who is asking: by bearer token, else by session. Over the API their requests are counted.
+/// Finds out who is asking: by bearer token, else by session. Their requests are counted, over the API and for pages.
 pub async fn identify(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let api = is_api(parts.uri.path());
     let caller = caller(&state, &parts).await;
     let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
-    let standing = match api {
-        true => state.limits.count(&Who::of(actor, client_address(&parts.extensions))),
-        false => Ok(None),
-    };
+    let who = Who::of(actor, client_address(&parts.extensions));
+    let standing = if api { state.limits.count(&who) } else { state.page_limits.count(&who).map(|_| None) };
     let (mut response, standing) = match (standing, caller) {
-        (Err(error), _) => (error.into_response(), state.limits.empty()),
+        (Err(error), _) if api => (error.into_response(), state.limits.empty()),
+        (Err(error), _) => (brief(StatusCode::TOO_MANY_REQUESTS, error), None),
         (Ok(standing), Err(error)) => (error.into_response(), standing),
         (Ok(standing), Ok(caller)) => {
             parts.extensions.insert(Arc::new(caller));
@@ -262,9 +262,14 @@ pub fn led_back(page: &str) {
     go(&super::signing::local(page));
 }
 
-/// The scheme and host people use, without a slash at the end.
-pub fn origin() -> String {
-    use_context::<Origin>().unwrap_or_default().0
+/// What links that a server function makes for others start with.
+///
+/// # Errors
+/// Those of [`LinkOrigin::of`].
+pub fn link_origin() -> Result<LinkOrigin> {
+    let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
+    let parts = use_context::<Parts>().ok_or_else(|| Error::internal("no request in this context"))?;
+    LinkOrigin::of(&parts, &state.settings)
 }
 
 /// What a server function wants told as the answer to its form, and the page to tell it on.
@@ -314,7 +319,7 @@ fn provide(state: &AppState) {
     provide_context(state.database.clone());
     let Some(parts) = use_context::<Parts>() else { return };
     provide_context(theme(&parts.headers));
-    provide_context(Origin(super::rest::origin(&parts.headers, &state.settings)));
+    provide_context(Origin(super::hosts::origin(&parts.headers, &state.settings)));
     if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
         provide_context(Arc::clone(caller));
         provide_context(caller.time_zone.as_deref().map(|name| Zone::clone(&zones::zone(name))).unwrap_or_default());
@@ -346,7 +351,6 @@ fn provide_page(state: &AppState) {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         options.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
-    options.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     let told = use_context::<Parts>().and_then(|parts| Done::parse(cookie(&parts.headers, Done::COOKIE)?));
     if let (Some(done), Ok(over)) = (told, HeaderValue::from_str(&format!("{}=; Path=/; Max-Age=0", Done::COOKIE))) {
         provide_context(done);
@@ -436,8 +440,7 @@ async fn form(State((state, pages)): State<(AppState, Router)>, request: Request
         if let Some((mut page, revealed)) = told.and_then(|(page, told)| Some((kept.request(&page)?, told))) {
             *page.extensions_mut() = extensions;
             page.extensions_mut().insert(revealed);
-            let Ok(mut shown) = pages.oneshot(page).await;
-            shown.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            let Ok(shown) = pages.oneshot(page).await;
             return shown;
         }
         if response.status() == StatusCode::FOUND {

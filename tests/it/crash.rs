@@ -53,12 +53,22 @@ impl Drop for Server {
 
 impl Server {
     pub fn start(url: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kontor"))
+        Self::start_with(url, &[])
+    }
+
+    /// The same with further settings, by name.
+    pub fn start_with(url: &str, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| (format!("KONTOR_{}", name.to_uppercase()), *value));
+        // The soft limit of descriptors is what systems give; the server raises it.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -Sn 1024; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kontor")])
             .args(["serve", "--addr", "127.0.0.1:0"])
             .current_dir(std::env::temp_dir())
             .env("KONTOR_DATABASE_URL", url)
             .env("KONTOR_RATE_LIMIT", "0")
+            .env("KONTOR_PAGE_RATE_LIMIT", "0")
             .env("KONTOR_LOG", "warn,kontor=info,kontor::server::answer=warn")
+            .envs(settings)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -72,6 +82,16 @@ impl Server {
 
     fn kill(self) {
         drop(self);
+    }
+
+    /// Tells the server to stop, as containers and service managers do.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Waits until the server is gone; whether it stopped in order.
+    pub fn wait(mut self) -> bool {
+        self.child.wait().unwrap().success()
     }
 }
 

@@ -26,6 +26,7 @@ mod doors;
 mod feed;
 mod forms;
 mod history;
+mod http;
 mod import;
 mod life;
 mod lifecycle;

@@ -52,7 +52,7 @@ both! {
         app.customer("Somebody").await;
         let page = app.page(As::Staff, "/customers").await.expect(200);
         assert!(page.body.contains("Somebody") && page.body.contains("1–1 of 1"));
-        assert_eq!(page.header("cache-control"), "private, no-cache");
+        assert_eq!(page.header("cache-control"), "no-store");
     }
 }
 

@@ -256,7 +256,11 @@ fn form_request(path: &str, _: &str) -> axum::http::request::Builder {
 
 /// What a test says comes last; a blank leaves a setting unsaid.
 fn settings(url: &str, said: &[(&str, &str)]) -> Settings {
-    let mut flags = vec![("database_url", Some(url.to_owned())), ("sign_in_attempts", Some("1000".to_owned()))];
+    let mut flags = vec![
+        ("database_url", Some(url.to_owned())),
+        ("public_url", Some("http://kontor.example".to_owned())),
+        ("sign_in_attempts", Some("1000".to_owned())),
+    ];
     flags.retain(|(name, _)| !said.contains(&(*name, "")));
     flags.extend(
         said.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, Some((*value).to_owned()))),

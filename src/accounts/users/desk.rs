@@ -13,9 +13,10 @@ use crate::base::form::{Input, Typed};
 use crate::base::time::stored::now;
 use crate::history::Detail;
 use crate::server::calls::neighbours;
+use crate::server::hosts::LinkOrigin;
 use crate::server::record::{Add, Change, Expected, OnceKey, Resource, Stored, View};
 use crate::server::transaction::DatabaseTransaction;
-use crate::server::web::{access, go, origin, reveal};
+use crate::server::web::{access, go, link_origin, reveal};
 use crate::ui::context::Revealed;
 
 type Users = user::Entity;
@@ -70,16 +71,17 @@ pub async fn read(id: i64, within: &str) -> Result<UserDesk> {
 /// Adds a person and tells the link that invites them; a service account needs none.
 ///
 /// # Errors
-/// Those of [`Resource::create`].
+/// Those of [`Resource::create`]; those of [`link_origin`], before anything is done.
 pub async fn create(once: &str, form: &Typed) -> Result<i64> {
     let access: Access<Add<Users>> = access().await?;
     let (input, once) = (UserInput::typed(form)?, OnceKey::parse(once)?);
     let invited = !input.is_service && input.is_active;
+    let origin = invited.then(link_origin).transpose()?;
     let transaction = access.write().await?;
     let (user, secret) = made(&transaction, &access, input, &once, invited).await?;
     transaction.commit().await?;
-    match secret {
-        Some(secret) => tell_link(user.id, &user.data.name, &secret),
+    match origin.zip(secret) {
+        Some((origin, secret)) => tell_link(user.id, &user.data.name, link(&origin, &secret)),
         None => go(&href(user.id)),
     }
     Ok(user.id)
@@ -127,13 +129,14 @@ pub async fn activate(id: i64, version: i64, active: bool) -> Result<()> {
 /// Tells a link by which a person chooses a password; their sessions end.
 ///
 /// # Errors
-/// Those of [`invitation::invite`].
+/// Those of [`invitation::invite`]; those of [`link_origin`], before anything is done.
 pub async fn invite(id: i64) -> Result<String> {
     let access: Access<Change<Users>> = access().await?;
-    let secret = invitation::invite(&access, id).await?;
+    let origin = link_origin()?;
+    let link = link(&origin, &invitation::invite(&access, id).await?);
     let user = user::Entity::by_id(access.reader(), id).await?;
-    tell_link(id, &user.name, &secret);
-    Ok(link(&secret))
+    tell_link(id, &user.name, link.clone());
+    Ok(link)
 }
 
 /// Ends all sessions of a person.
@@ -160,12 +163,12 @@ fn href(id: i64) -> String {
     format!("{}/{id}", Users::LISTING.path)
 }
 
-fn link(secret: &str) -> String {
-    format!("{}{}", origin(), crate::accounts::invitation_href(secret))
+fn link(origin: &LinkOrigin, secret: &str) -> String {
+    format!("{}{}", origin.0, crate::accounts::invitation_href(secret))
 }
 
-fn tell_link(id: i64, name: &str, secret: &str) {
+fn tell_link(id: i64, name: &str, link: String) {
     let days = invitation::LIFETIME.num_days();
     let note = format!("Hand it to {name}: whoever opens it chooses the password. It works once, for {days} days.");
-    reveal(href(id), Revealed { title: "This link is shown once".into(), note, secrets: vec![link(secret)] });
+    reveal(href(id), Revealed { title: "This link is shown once".into(), note, secrets: vec![link] });
 }
