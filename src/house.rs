@@ -29,6 +29,7 @@ use crate::base::error::Code;
 use crate::base::{Error, Result};
 use crate::history::chain;
 use crate::server::admission::{self, Admission};
+use crate::server::background::Background;
 use crate::server::database::{Database, Reference};
 use crate::server::idempotency;
 use crate::server::limits::Limits;
@@ -155,7 +156,11 @@ pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
     AppState::from(Shared {
         started: Instant::now(),
-        database: database.knowing(&REFERENCES, &settings.currency).granting(catalogue()),
+        database: database
+            .knowing(&REFERENCES, &settings.currency)
+            .granting(catalogue())
+            .answering_within(settings.request_timeout),
+        background: Background::default(),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         page_limits: Arc::new(Limits::new(settings.page_rate_limit, settings.page_rate_burst)),
         admission: Admission::new(settings.max_requests),
@@ -281,11 +286,20 @@ pub async fn serve_beside(
     let following = tokio::spawn(live::follow(state.clone()));
     let sealing = tokio::spawn(seal(state.database.clone()));
     let tallying = tokio::spawn(add_up(state.database.clone()));
+    let stopping = state.clone();
+    let stop = async move {
+        stop.await;
+        stopping.background.stop();
+    };
     listener::serve(others.merge(router(&state)?), &state, listener, stop).await;
     sweeping.abort();
     following.abort();
     sealing.abort();
     tallying.abort();
+    state.background.stop();
+    if !state.background.stopped(state.settings.shutdown_timeout).await {
+        tracing::warn!("work beside the requests was given up");
+    }
     state.database.close().await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Row};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 use super::reader::{RESTED, Reader};
@@ -20,6 +20,8 @@ use super::readiness::{Readiness, Watched};
 use super::transaction::{Savepoint, Transaction, sqlite, sqlite_code};
 use super::writer::{Disk, LOG, Place};
 use crate::access::permission::Catalogue;
+use crate::base::error::Code;
+use crate::base::error::border::is_busy;
 use crate::base::{Error, Result};
 use crate::server::record::tally::{Lately, Sizes};
 
@@ -106,6 +108,20 @@ struct Parts {
     statements: Arc<Statements>,
     sizes: Arc<Sizes>,
     lately: Arc<Lately>,
+    /// Transactions that write many rows.
+    writing_much: Arc<AtomicUsize>,
+    /// How long a writer waits for one of them.
+    great_patience: Duration,
+}
+
+/// A transaction that writes many rows; see [`Database::writing_much`].
+#[derive(Debug)]
+pub struct WritingMuch(Arc<AtomicUsize>);
+
+impl Drop for WritingMuch {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What is run on the database, for tests and benchmarks.
@@ -274,6 +290,8 @@ impl Database {
             statements,
             sizes: Arc::default(),
             lately: Arc::default(),
+            writing_much: Arc::default(),
+            great_patience: PATIENCE,
         };
         Ok(Self(Arc::new(parts)))
     }
@@ -282,6 +300,12 @@ impl Database {
     pub fn knowing(self, references: &'static [Reference], currency: &str) -> Self {
         let parts = Arc::unwrap_or_clone(self.0);
         Self(Arc::new(Parts { references, currency: Arc::from(currency), ..parts }))
+    }
+
+    /// The same database for requests that are given up after so long: while an import writes, a writer waits almost as long.
+    pub fn answering_within(self, request_timeout: Duration) -> Self {
+        let great_patience = PATIENCE.max(request_timeout.saturating_sub(Duration::from_secs(1)));
+        Self(Arc::new(Parts { great_patience, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The same database, with every permission that a role can have.
@@ -329,7 +353,55 @@ impl Database {
     /// # Errors
     /// `Unavailable` when no writer gets free in time.
     pub async fn write(&self) -> Result<Transaction> {
-        Ok(Transaction::begin(&self.0.writer, Arc::clone(&self.0.statements), self.0.disk.clone()).await?)
+        let error = match self.begin().await {
+            Ok(transaction) => return Ok(transaction),
+            Err(error) => error,
+        };
+        // Another process that has SQLite's lock for so long writes many rows too: `kontor import` beside a server.
+        let elsewhere = !matches!(error, DbErr::ConnectionAcquire(_));
+        if !is_busy(&error) || !(elsewhere || self.0.writing_much.load(Ordering::Relaxed) > 0) {
+            return Err(error.into());
+        }
+        let patience = self.0.great_patience.saturating_sub(PATIENCE);
+        let again = async {
+            loop {
+                match self.begin().await {
+                    Err(error) if is_busy(&error) => {}
+                    begun => break begun,
+                }
+            }
+        };
+        match tokio::time::timeout(patience, again).await {
+            Ok(begun) => Ok(begun?),
+            Err(_) => Err(Error {
+                retry_after: Some(5),
+                ..Error::new(Code::Unavailable, "An import is writing just now. Nothing was saved; try again soon.")
+            }),
+        }
+    }
+
+    async fn begin(&self) -> Result<Transaction, DbErr> {
+        Transaction::begin(&self.0.writer, Arc::clone(&self.0.statements), self.0.disk.clone()).await
+    }
+
+    /// Opens a transaction that reads every table as it is at its first statement. It holds nobody up who writes.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection gets free in time.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
+        let pool = self.0.reader.pool();
+        Ok(match pool.get_database_backend() {
+            DbBackend::Postgres => {
+                pool.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await?
+            }
+            _ => pool.begin().await?,
+        })
+    }
+
+    /// Says that a transaction is about to write many rows, until what it returns is dropped: others are patient meanwhile.
+    pub fn writing_much(&self) -> WritingMuch {
+        self.0.writing_much.fetch_add(1, Ordering::Relaxed);
+        WritingMuch(Arc::clone(&self.0.writing_much))
     }
 
     /// Waits until everything that was committed by now is on the disk, as far as the settings want that. PostgreSQL tells of

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod background;
 pub mod batch;
 pub mod calls;
 pub mod client_address;
@@ -46,6 +47,7 @@ use serde_json::Value;
 
 use crate::access::throttle::Throttle;
 use admission::Admission;
+use background::Background;
 use database::Database;
 use idempotency::InFlight;
 use kinds::Kind;
@@ -65,6 +67,8 @@ pub struct AppState(Arc<Shared>);
 #[derive(Debug)]
 pub struct Shared {
     pub database: Database,
+    /// Work beside the requests.
+    pub background: Background,
     /// When the server was set up.
     pub started: Instant,
     /// As they were when the server started.

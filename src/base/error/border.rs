@@ -116,7 +116,7 @@ fn without_table(name: &str, table: &str) -> Option<String> {
 }
 
 /// Whether a pool had no connection in time, or SQLite's writer was held too long by another process.
-fn is_busy(error: &DbErr) -> bool {
+pub(crate) fn is_busy(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(_))
         || database_error(error).is_some_and(|error| matches!(error.code().as_deref(), Some("5" | "517" | "57014")))
 }
