@@ -26,6 +26,8 @@ mod m20261125_000018_search_order;
 mod m20261128_000019_event_texts;
 mod m20261128_000020_search_heads;
 mod m20261129_000021_readiness;
+mod m20261129_000024_import_parts;
+mod m20261129_000027_import_work;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000019_event_texts::Migration),
             Box::new(m20261128_000020_search_heads::Migration),
             Box::new(m20261129_000021_readiness::Migration),
+            Box::new(m20261129_000024_import_parts::Migration),
+            Box::new(m20261129_000027_import_work::Migration),
         ]
     }
 }

@@ -375,7 +375,7 @@ impl Database {
             Ok(begun) => Ok(begun?),
             Err(_) => Err(Error {
                 retry_after: Some(5),
-                ..Error::new(Code::Unavailable, "An import is writing just now. Nothing was saved; try again soon.")
+                ..Error::new(Code::Unavailable, "An import is writing just now. Try again soon.")
             }),
         }
     }

@@ -10,7 +10,7 @@ use crate::both;
 use crate::support::TestApp;
 
 /// The schema's steps, to find constraints that the test forgot.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("../../migration/src/m20261124_000001_access.rs"),
     include_str!("../../migration/src/m20261124_000002_history.rs"),
     include_str!("../../migration/src/m20261124_000003_customers.rs"),
@@ -18,13 +18,14 @@ const STEPS: [&str; 7] = [
     include_str!("../../migration/src/m20261124_000005_orders.rs"),
     include_str!("../../migration/src/m20261124_000006_imports.rs"),
     include_str!("../../migration/src/m20261125_000010_access.rs"),
+    include_str!("../../migration/src/m20261129_000024_import_parts.rs"),
 ];
 
 /// Constraints that a later step took away.
 const DROPPED: [&str; 2] = ["fk_role_permissions_role", "fk_users_role"];
 
 /// Constraint, a statement that violates it, and the error at its field (blank for a reference).
-const VIOLATIONS: [(&str, &str, Code, &str); 24] = [
+const VIOLATIONS: [(&str, &str, Code, &str); 25] = [
     ("uq_roles_code", "INSERT INTO roles (code, name) VALUES ('staff', 'x')", Code::Conflict, "code"),
     ("fk_user_roles_user", "UPDATE user_roles SET user_id = 999", Code::Conflict, ""),
     ("fk_user_roles_role", "UPDATE user_roles SET role_id = 999", Code::Conflict, ""),
@@ -68,6 +69,12 @@ const VIOLATIONS: [(&str, &str, Code, &str); 24] = [
     (
         "fk_import_files_import",
         "INSERT INTO import_files (import_id, kind, name, content) VALUES ('nowhere', 'orders', 'x', '')",
+        Code::Conflict,
+        "",
+    ),
+    (
+        "fk_import_parts_import",
+        "INSERT INTO import_parts (import_id, kind, part, content) VALUES ('nowhere', 'orders', 0, '')",
         Code::Conflict,
         "",
     ),
