@@ -73,9 +73,11 @@ test("customers, orders and lines are uploaded, mapped, tried, mended and import
   await expect(page.getByText("No customers match.")).toBeVisible();
   await page.goto(done);
   await alive(page, js);
+  // The work goes on beside the page, which follows it by itself.
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await expect(page.getByRole("status")).toContainText("Everything was imported");
   await expect(page.getByRole("heading", { level: 1, name: "Imported" })).toBeVisible();
+  await expect(page.getByRole("status").getByRole("button", { name: "Undo" })).toBeVisible();
 
   await page.getByRole("rowheader", { name: "Customers" }).getByRole("link").click();
   await expect(page).toHaveURL(/\/customers/);
@@ -95,6 +97,18 @@ test("customers, orders and lines are uploaded, mapped, tried, mended and import
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await expect(page.getByRole("status")).toContainText("Everything was imported");
   await expect(counts("Customers")).toHaveText(["0", "0", "2"]);
+});
+
+test("an upload that is not wanted any more is removed", async ({ page, js }) => {
+  await signIn(page, js, "mira", "/import");
+  const name = `${unique("R").replaceAll(" ", "-")}.csv`;
+  await upload(page, js, { Customers: csv(name, "code,name", "A,Anna") });
+  await page.goto("/import");
+  await alive(page, js);
+  await expect(page.getByRole("link", { name })).toBeVisible();
+  await page.getByRole("button", { name: `Remove ${name}` }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Import" })).toBeVisible();
+  await expect(page.getByRole("link", { name })).toHaveCount(0);
 });
 
 test("what is no CSV file is refused by its name, and so is an upload without files", async ({ page, js }) => {

@@ -13,7 +13,7 @@ use crate::base::{Error, Result};
 use crate::server::database::Database;
 use crate::server::progress;
 
-/// How many problems are printed; the report file has them all.
+/// How many problems are printed; the report file has more.
 const PRINTED: usize = 1_000;
 
 /// The arguments of `kontor import`.
@@ -38,7 +38,7 @@ pub struct Arguments {
     /// A file of such rules (TOML)
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// Do everything and take it back
+    /// Report what the import would do, and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Write the problems to this file, as CSV
@@ -119,7 +119,7 @@ fn say(report: &Report, mode: Mode) -> Result<()> {
     }
     let shown = u64::try_from(report.problems.len().min(PRINTED)).unwrap_or(u64::MAX);
     if report.found() > shown {
-        writeln!(error, "… and {} more; --report FILE.csv has them all.", report.found() - shown)?;
+        writeln!(error, "… and {} more; --report FILE.csv lists up to 10,000 of each file.", report.found() - shown)?;
     }
     let mut out = std::io::stdout().lock();
     for note in &report.notes {

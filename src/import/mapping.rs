@@ -28,6 +28,12 @@ pub struct Target {
     pub reading: Reading,
 }
 
+/// The longest mapping, in bytes.
+pub const MAX_MAPPING: usize = 65_536;
+
+/// The most columns and texts that one value is joined from.
+const MAX_PIECES: usize = 20;
+
 const fn line(name: &'static str, label: &'static str, max: usize) -> Field {
     Field::new(name, label, Value::Line { max })
 }
@@ -113,6 +119,9 @@ impl Mapping {
     /// # Errors
     /// `Invalid`, saying where the text is no mapping.
     pub fn parse(text: &str) -> Result<Self> {
+        if text.len() > MAX_MAPPING {
+            return Err(Error::invalid(format!("A mapping may have up to {} KiB.", MAX_MAPPING / 1_024)));
+        }
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let at =
                 error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
@@ -198,6 +207,9 @@ impl Mapping {
     /// `Invalid` when there is no such target.
     pub fn put(&mut self, kind: Kind, target: &str, pieces: Vec<Piece>) -> Result<()> {
         let known = known(kind, target).map_err(|detail| Error::invalid(format!("In the mapping: {detail}")))?;
+        if pieces.len() > MAX_PIECES {
+            return Err(too_many(kind, known));
+        }
         self.rules.entry(kind).or_default().insert(known, pieces);
         Ok(())
     }
@@ -213,7 +225,11 @@ impl Mapping {
     /// `Invalid` when there is no such target.
     pub fn join(&mut self, kind: Kind, target: &str, column: &str) -> Result<()> {
         let known = known(kind, target).map_err(|detail| Error::invalid(format!("In the mapping: {detail}")))?;
-        self.rules.entry(kind).or_default().entry(known).or_default().push(Piece::Column(column.to_owned()));
+        let pieces = self.rules.entry(kind).or_default().entry(known).or_default();
+        if pieces.len() >= MAX_PIECES {
+            return Err(too_many(kind, known));
+        }
+        pieces.push(Piece::Column(column.to_owned()));
         Ok(())
     }
 
@@ -221,6 +237,10 @@ impl Mapping {
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = (&'static str, &[Piece])> {
         self.rules.get(&kind).into_iter().flatten().map(|(target, pieces)| (*target, pieces.as_slice()))
     }
+}
+
+fn too_many(kind: Kind, target: &str) -> Error {
+    Error::invalid(format!("In the mapping, {}.{target} may be joined from up to {MAX_PIECES} columns.", kind.name()))
 }
 
 fn known(kind: Kind, target: &str) -> Result<&'static str, String> {

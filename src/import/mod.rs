@@ -5,12 +5,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time::Moment;
+
 /// The command line's door.
 #[cfg(feature = "ssr")]
 pub mod cli;
 /// The page's door for files.
 #[cfg(feature = "ssr")]
 pub mod door;
+/// Work on uploads, beside the requests.
+#[cfg(feature = "ssr")]
+mod job;
 /// Which column goes where.
 #[cfg(feature = "ssr")]
 pub mod mapping;
@@ -35,6 +40,12 @@ pub mod table;
 /// Files that wait on the server while a person maps and checks them.
 #[cfg(feature = "ssr")]
 pub mod upload;
+
+/// The most columns of a file.
+pub const MAX_COLUMNS: usize = 300;
+
+/// The most rows of a file that is uploaded.
+pub const MAX_ROWS: usize = 500_000;
 
 /// What a file has rows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,6 +114,56 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// The most problems of one file that are listed; further ones are counted.
+#[cfg(feature = "ssr")]
+const MAX_PROBLEMS: usize = 10_000;
+
+/// The longest message and column of a problem, in characters: they repeat what stands in the file.
+#[cfg(feature = "ssr")]
+const MAX_TEXT: usize = 300;
+
+/// The problems of one file.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problems {
+    listed: Vec<Problem>,
+    more: u64,
+}
+
+#[cfg(feature = "ssr")]
+impl Problems {
+    /// Lists a problem, or counts it when there are many.
+    pub fn add(&mut self, mut problem: Problem) {
+        if self.listed.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        for text in [&mut problem.message, &mut problem.column] {
+            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        self.listed.push(problem);
+    }
+
+    /// Those that are listed.
+    pub fn listed(&self) -> &[Problem] {
+        &self.listed
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// Puts the problems into a report, by row and column.
+    pub fn report(mut self, report: &mut Report) {
+        self.listed.sort_by(|one, other| (one.row, &one.column).cmp(&(other.row, &other.column)));
+        report.problems.extend(self.listed);
+        report.more += self.more;
+    }
+}
+
 /// What becomes of the rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
@@ -114,7 +175,7 @@ pub struct Counts {
 /// What an import did, would do, or stumbled over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Sorted by file and row; when there are any, nothing is written.
+    /// Sorted by file and row; when there are any, nothing is written. Of each file the first 10,000 that were found.
     pub problems: Vec<Problem>,
     /// Problems beyond those listed.
     pub more: u64,
@@ -170,6 +231,54 @@ pub struct Review {
     /// What the dry run, or the import, said.
     pub report: Option<Report>,
     pub is_done: bool,
+    pub activity: Activity,
+    /// The request that undoes what was imported is about; blank when nothing was.
+    pub undo: String,
+}
+
+/// What goes on with an upload beside the requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Activity {
+    #[default]
+    None,
+    /// Others come first.
+    Queued {
+        is_import: bool,
+    },
+    Running {
+        is_import: bool,
+        /// Steps that were done.
+        done: i64,
+        /// Of so many; zero when that is not known yet.
+        all: i64,
+    },
+    /// The server stopped or broke down meanwhile. Nothing was written.
+    Interrupted {
+        is_import: bool,
+    },
+    Failed {
+        why: String,
+    },
+}
+
+impl Activity {
+    /// Whether somebody works on the upload, or is going to.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Activity::Queued { .. } | Activity::Running { .. })
+    }
+}
+
+/// An upload that waits to be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub id: String,
+    /// What its files are called.
+    pub names: String,
+    /// As people say it.
+    pub size: String,
+    pub at: Moment,
+    /// Whether it is being checked or imported.
+    pub is_active: bool,
 }
 
 /// The columns of an uploaded file.
@@ -203,6 +312,8 @@ pub struct Desk {
     pub refused: Option<String>,
     /// The largest upload, as people say it.
     pub limit: String,
+    /// Uploads of the person; listed where files are uploaded.
+    pub waiting: Vec<Waiting>,
 }
 
 /// A cell of a CSV file that no spreadsheet takes for a formula.

@@ -1,13 +1,21 @@
 //! Orders with their lines, as they happened elsewhere: with number, dates and status of their own.
+//!
+//! What becomes of each order is found out against a snapshot, in batches, outside of the transaction that writes. A plan keeps
+//! where orders and lines stand in the files; their values are read again when they are written.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
+use sea_orm::entity::prelude::*;
+
+use super::Counts;
 use super::mapping::{ORIGIN, OWNER};
-use super::run::{Import, Watch};
+use super::merge;
+use super::run::{Import, Stop, Watch};
 use super::sheet::{Sheet, Values};
-use super::table::Row;
-use super::{Counts, Kind};
+use super::table::{Cells, Row};
 use crate::access::gate::Access;
+use crate::base::column::rows;
 use crate::base::date::Date;
 use crate::base::error::FieldErrors;
 use crate::base::form::{Field, Given, Input, checked};
@@ -18,44 +26,80 @@ use crate::orders::entity::{self as stored, New, Origin, People};
 use crate::orders::item::Products;
 use crate::orders::{Item, ItemInput, MAX_LINES, Order, OrderInput, Status};
 use crate::products::entity as products;
-use crate::server::record::{Add, bulk};
+use crate::server::record::Add;
 use crate::server::transaction::DatabaseTransaction;
 
-/// How many orders are handed over at once, so that progress is seen.
-const BATCH: usize = 1_000;
+/// How many orders, and about how many lines, are held against what is stored, or written, at once.
+const BATCH: usize = 500;
+const LINES: usize = 4 * BATCH;
 
-/// The keys that a file of customers or products brings along; the records of rows with problems are not stored.
-#[derive(Debug, Default)]
-pub struct Brought {
-    pub keys: HashSet<String>,
-    /// Whether rows could not be read, so that any key may be in them.
-    pub some_are_lost: bool,
-}
+/// How many orders are made until the database gets a word in.
+const SLICE: usize = 20;
 
-impl Brought {
-    fn may_have(&self, key: &str) -> bool {
-        self.some_are_lost || self.keys.contains(key)
-    }
-}
-
-/// What the files that orders refer to bring along.
-#[derive(Debug, Default)]
-pub struct Brings {
-    pub customers: Brought,
-    pub products: Brought,
-}
+/// How many keys are asked for in one statement.
+const KEYS: usize = 1_000;
 
 /// The files that make orders.
 #[derive(Debug, Default)]
-pub struct Sheets {
-    pub orders: Option<Sheet>,
-    pub lines: Option<Sheet>,
+pub struct Sheets<'a> {
+    pub orders: Option<Sheet<'a>>,
+    pub lines: Option<Sheet<'a>>,
+}
+
+/// A file of customers or products that comes along, and what becomes of its rows.
+pub type Along<'a, 'b> = Option<(&'b Sheet<'a>, &'b merge::Plan)>;
+
+/// What the files that orders refer to bring along.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Brings<'a, 'b> {
+    pub customers: Along<'a, 'b>,
+    pub products: Along<'a, 'b>,
+}
+
+fn may_have(along: Along<'_, '_>, key: &str) -> bool {
+    along.is_some_and(|(_, plan)| plan.may_have(key))
+}
+
+/// What becomes of the orders in the files.
+#[derive(Debug, Default)]
+pub struct Plan {
+    entries: Vec<Entry>,
+    /// In the order of the orders they belong to, behind them those of orders that stand in no file.
+    lines: Vec<Line>,
+    loose: Vec<Loose>,
+    /// Of orders and of lines.
+    pub counts: [Counts; 2],
+}
+
+/// An order of the file.
+#[derive(Debug)]
+struct Entry {
+    row: Row,
+    key: String,
+    lines: Range<usize>,
+    is_broken: bool,
+    is_new: bool,
+}
+
+/// Lines of an order that stands in no file.
+#[derive(Debug)]
+struct Loose {
+    key: String,
+    number: String,
+    lines: Range<usize>,
+}
+
+/// A line of the file.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    row: Row,
+    /// The place of its order, in the entries or behind them in the loose ones.
+    owner: usize,
 }
 
 /// An order as the file has it.
-struct Entry {
+struct Read {
     row: u64,
-    key: String,
     number: String,
     customer_code: String,
     status: Option<Status>,
@@ -67,85 +111,203 @@ struct Entry {
     is_broken: bool,
 }
 
-/// Lines of an order that stands in no file.
-struct Loose {
-    number: String,
-    lines: Vec<(u64, ItemInput)>,
+/// What is known while orders are made.
+struct World {
+    people: People,
+    codes: HashMap<String, i64>,
+    products: Products,
+    /// The same, for orders of the past: inactive products may be on them.
+    past: Products,
 }
 
-/// Imports orders and lines. An order whose number is taken must be the same; then it is left alone.
+/// Finds out what becomes of orders and lines, and notes the problems of their sheets. An order whose number is taken must be
+/// the same; then it is left alone. Four statements for every 500 orders.
 ///
 /// # Errors
-/// `Forbidden`; `Conflict` at a number that somebody else took meanwhile.
-pub async fn import(
-    transaction: &DatabaseTransaction,
-    access: &Access<Import>,
-    sheets: &mut Sheets,
-    brought: &Brings,
+/// When the database does not answer.
+pub async fn plan(
+    snapshot: &DatabaseTransaction,
+    sheets: &mut Sheets<'_>,
+    brings: Brings<'_, '_>,
     watch: &Watch<'_>,
-) -> Result<Vec<(Kind, Counts)>> {
-    let mut entries = sheets.orders.as_mut().map(|sheet| entries(sheet, watch)).unwrap_or_default();
-    let (loose, keys_of_lines) = match &mut sheets.lines {
-        Some(sheet) => lines(sheet, &mut entries, watch),
-        None => (HashMap::new(), HashSet::new()),
-    };
-    let mut desk =
-        Desk { sheets, brought, people: People::new(), codes: HashMap::new(), counts: [Counts::default(); 2] };
-    desk.meet(transaction, &entries).await?;
-    let known = desk.find_products(transaction, &entries, &loose, keys_of_lines).await?;
-    let numbers: Vec<_> = entries.iter().map(|entry| entry.key.clone()).chain(loose.keys().cloned()).collect();
-    let before = stored::numbered(transaction, &numbers).await?;
-    let past = known.of_any_state().into_owned();
-    let mut new = Vec::new();
-    for (key, loose) in &loose {
-        desk.compare_lines(&before, key, loose);
+) -> Result<Plan> {
+    let mut plan = Plan { entries: sheets.orders.as_mut().map(entries).unwrap_or_default(), ..Plan::default() };
+    if let Some(sheet) = &mut sheets.lines {
+        lines(sheet, &mut plan, watch);
     }
-    for entry in entries {
-        match before.get(&entry.key) {
-            Some(before) => desk.compare(&entry, before),
-            None => new.extend(desk.make(entry, &known, &past)),
+    let mut desk = Desk { sheets, counts: [Counts::default(); 2] };
+    let mut entries = std::mem::take(&mut plan.entries);
+    for batch in batches(&entries, |entry| entry.lines.len()) {
+        let Some(batch) = entries.get_mut(batch) else { continue };
+        let mut orders = Vec::with_capacity(batch.len());
+        for entry in &*batch {
+            orders.extend(desk.read(entry, &plan.lines));
         }
-    }
-    let counts = desk.counts;
-    if sheets.is_clean() && !new.is_empty() {
-        let adding = access.also::<Add<stored::Entity>>()?;
-        while !new.is_empty() {
-            let rest = new.split_off(new.len().min(BATCH));
-            watch.steps(new.len());
-            stored::insert_all(transaction, &adding, std::mem::replace(&mut new, rest)).await?;
+        let world = desk.world(snapshot, brings, &orders).await?;
+        desk.name_unknown(brings, &world, &orders);
+        let keys: Vec<_> = batch.iter().map(|entry| entry.key.clone()).collect();
+        let before = stored::numbered(snapshot, &keys).await?;
+        for (entry, order) in batch.iter_mut().zip(orders) {
+            watch.step();
+            match before.get(&entry.key) {
+                Some(before) => desk.compare(&order, &world, before),
+                None => entry.is_new = desk.make(order, &world).is_some(),
+            }
         }
+        // Whoever waits for the program to stop gets a word in.
+        tokio::task::yield_now().await;
     }
-    let kinds = [sheets.orders.is_some().then_some(Kind::Orders), sheets.lines.is_some().then_some(Kind::Lines)];
-    Ok(kinds.into_iter().zip(counts).filter_map(|(kind, counts)| Some((kind?, counts))).collect())
+    plan.entries = entries;
+    for batch in batches(&plan.loose, |loose| loose.lines.len()) {
+        let batch = plan.loose.get(batch).unwrap_or_default();
+        let mut orders = Vec::with_capacity(batch.len());
+        for loose in batch {
+            orders.push(desk.read_lines(&plan.lines, &loose.lines));
+        }
+        let skus = orders.iter().flatten().filter_map(|(_, line)| line.sku.as_deref());
+        let products = products_of(snapshot, brings.products, skus).await?;
+        desk.name_unknown_products(brings, &products, orders.iter().flatten());
+        let keys: Vec<_> = batch.iter().map(|loose| loose.key.clone()).collect();
+        let before = stored::numbered(snapshot, &keys).await?;
+        for (loose, lines) in batch.iter().zip(orders) {
+            desk.compare_lines(&before, loose, &lines);
+        }
+        tokio::task::yield_now().await;
+    }
+    plan.counts = desk.counts;
+    Ok(plan)
 }
 
-impl Sheets {
-    fn is_clean(&self) -> bool {
-        [&self.orders, &self.lines].into_iter().flatten().all(|sheet| sheet.problems.is_empty())
+/// Writes what was planned. Customers and products are as they are now, under the lock. While the database takes a batch, the
+/// next one is made.
+///
+/// # Errors
+/// [`Stop::Moved`] when an order cannot be made as it was planned, because something changed since.
+pub async fn write(
+    transaction: &DatabaseTransaction,
+    access: &Access<Import>,
+    sheets: &mut Sheets<'_>,
+    plan: &Plan,
+    watch: &Watch<'_>,
+) -> Result<(), Stop> {
+    let adding = access.also::<Add<stored::Entity>>()?;
+    let new: Vec<_> = plan.entries.iter().filter(|entry| entry.is_new).collect();
+    let mut desk = Desk { sheets, counts: [Counts::default(); 2] };
+    let mut batches =
+        batches(&new, |entry| entry.lines.len()).into_iter().map(|batch| new.get(batch).unwrap_or_default());
+    let (mut read, mut made) = (desk.read_all(batches.next(), &plan.lines).await, Vec::new());
+    while !read.is_empty() || !made.is_empty() {
+        let world = desk.world(transaction, Brings::default(), &read).await?;
+        let expected = read.len();
+        let inserting = async {
+            let steps = made.iter().map(New::lines).sum::<usize>() + made.len();
+            if steps > 0 {
+                stored::insert_all(transaction, &adding, std::mem::take(&mut made)).await?;
+                watch.steps(steps);
+            }
+            Ok::<_, Error>(())
+        };
+        let making = async {
+            let next = desk.make_all(std::mem::take(&mut read), &world).await;
+            (next, desk.read_all(batches.next(), &plan.lines).await)
+        };
+        let (inserted, next) = tokio::join!(inserting, making);
+        inserted?;
+        (made, read) = next;
+        if made.len() < expected {
+            return Err(Stop::Moved(None));
+        }
     }
+    Ok(())
+}
+
+/// Parts of a list of orders, none with too many lines unless a single order has them.
+fn batches<T>(orders: &[T], lines: impl Fn(&T) -> usize) -> Vec<Range<usize>> {
+    let (mut batches, mut begin, mut held) = (Vec::new(), 0, 0);
+    for (place, order) in orders.iter().enumerate() {
+        let more = lines(order);
+        if place > begin && (place - begin >= BATCH || held + more > LINES) {
+            batches.push(begin..place);
+            (begin, held) = (place, 0);
+        }
+        held += more;
+    }
+    batches.push(begin..orders.len());
+    batches
+}
+
+async fn people_of<'k>(
+    db: &DatabaseTransaction,
+    along: Along<'_, '_>,
+    codes: impl Iterator<Item = &'k str>,
+) -> Result<(People, HashMap<String, i64>)> {
+    let keys: HashSet<_> = codes.filter(|code| !code.is_empty()).map(fold::key).collect();
+    let (keys, mut found) = (Vec::from_iter(keys), HashMap::new());
+    for keys in keys.chunks(KEYS) {
+        let select = customers::Entity::find().filter(customers::Column::CodeKey.is_in(keys.iter().cloned()));
+        found.extend(rows(db, select).await?.into_iter().map(|customer| (customer.code_key.clone(), customer)));
+    }
+    let (mut people, mut ids) = (People::with_capacity(keys.len()), HashMap::with_capacity(keys.len()));
+    for key in keys {
+        let known = found.remove(&key);
+        let known = match along {
+            Some((sheet, plan)) => plan.planned::<customers::Entity>(sheet, &key, known)?,
+            None => known,
+        };
+        if let Some(customer) = known {
+            ids.insert(key, customer.id.0);
+            people.insert(customer.id.0, customer);
+        }
+    }
+    Ok((people, ids))
+}
+
+async fn products_of<'k>(
+    db: &DatabaseTransaction,
+    along: Along<'_, '_>,
+    skus: impl Iterator<Item = &'k str>,
+) -> Result<Products> {
+    let keys: HashSet<_> = skus.map(fold::key).collect();
+    let (keys, mut found) = (Vec::from_iter(keys), HashMap::new());
+    for keys in keys.chunks(KEYS) {
+        let select = products::Entity::find().filter(products::Column::SkuKey.is_in(keys.iter().cloned()));
+        found.extend(rows(db, select).await?.into_iter().map(|product| (product.sku_key.clone(), product)));
+    }
+    let mut known = Vec::with_capacity(keys.len());
+    for key in keys {
+        let stored = found.remove(&key);
+        known.extend(match along {
+            Some((sheet, plan)) => plan.planned::<products::Entity>(sheet, &key, stored)?,
+            None => stored,
+        });
+    }
+    Ok(Products::from_models(known))
 }
 
 /// The rows of the file of orders that have a number of their own.
-fn entries(sheet: &mut Sheet, watch: &Watch<'_>) -> Vec<Entry> {
-    let mut first: HashMap<String, u64> = HashMap::with_capacity(sheet.rows.len());
-    let mut entries = Vec::with_capacity(sheet.rows.len());
-    for row in std::mem::take(&mut sheet.rows) {
-        watch.step();
-        let Some(entry) = entry(sheet, &row) else { continue };
-        if let Some(first) = first.get(&entry.key) {
-            sheet.at(row.number, "number", format!("Row {first} has the order {} already.", entry.number));
+fn entries(sheet: &mut Sheet<'_>) -> Vec<Entry> {
+    let mut first: HashMap<String, u64> = HashMap::with_capacity(sheet.rows().len());
+    let mut entries = Vec::with_capacity(sheet.rows().len());
+    for index in 0..sheet.rows().len() {
+        let Some(row) = sheet.row(index) else { continue };
+        let (order, errors) = read(sheet, row, &sheet.cells(row));
+        sheet.wrong(row.number, errors);
+        let Some(order) = order else { continue };
+        let key = fold::key(&order.number);
+        if let Some(first) = first.get(&key) {
+            sheet.at(row.number, "number", format!("Row {first} has the order {} already.", order.number));
             continue;
         }
-        first.insert(entry.key.clone(), row.number);
-        entries.push(entry);
+        first.insert(key.clone(), row.number);
+        entries.push(Entry { row, key, lines: 0..0, is_broken: order.is_broken, is_new: false });
     }
     entries
 }
 
-/// An order of which as much is read as can be; nothing when it has no number.
-fn entry(sheet: &mut Sheet, row: &Row) -> Option<Entry> {
-    let (own, mut errors) = sheet.values(row, ORIGIN);
-    let (values, more) = sheet.values(row, OrderInput::FIELDS);
+/// An order of which as much is read as can be, and what is wrong with it; nothing when it has no number.
+fn read(sheet: &Sheet<'_>, row: Row, cells: &Cells<'_>) -> (Option<Read>, FieldErrors) {
+    let (own, mut errors) = sheet.values(cells, ORIGIN);
+    let (values, more) = sheet.values(cells, OrderInput::FIELDS);
     errors.extend(more);
     let read = each(ORIGIN, &own, &mut errors);
     let text = |name: &str| read.get(name).and_then(|value| value.as_str()).map(str::to_owned);
@@ -165,13 +327,8 @@ fn entry(sheet: &mut Sheet, row: &Row) -> Option<Entry> {
         }
         _ => {}
     }
-    let number = text("number");
-    let is_broken = !errors.is_empty();
-    sheet.wrong(row.number, errors);
-    let number = number?;
-    Some(Entry {
+    let order = text("number").map(|number| Read {
         row: row.number,
-        key: fold::key(&number),
         number,
         customer_code: text("customer_code").unwrap_or_default(),
         status,
@@ -180,8 +337,9 @@ fn entry(sheet: &mut Sheet, row: &Row) -> Option<Entry> {
         cancel_reason,
         values,
         lines: Vec::new(),
-        is_broken,
-    })
+        is_broken: !errors.is_empty(),
+    });
+    (order, errors)
 }
 
 /// Every field by itself, so that one wrong value does not hide the others.
@@ -200,70 +358,171 @@ fn each(fields: &[Field], given: &Values, errors: &mut FieldErrors) -> serde_jso
     read
 }
 
-/// Hands the rows of the file of lines to their orders; those of other orders come back, with every SKU that occurs and the
-/// rows it stands in.
-fn lines(sheet: &mut Sheet, entries: &mut [Entry], watch: &Watch<'_>) -> (HashMap<String, Loose>, HashSet<String>) {
-    let owners: HashMap<String, usize> =
-        entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-    let mut loose: HashMap<String, Loose> = HashMap::new();
-    let mut first: HashMap<(String, String), u64> = HashMap::with_capacity(sheet.rows.len());
-    let mut skus = HashSet::new();
-    for row in std::mem::take(&mut sheet.rows) {
-        watch.step();
-        let (own, mut errors) = sheet.values(&row, OWNER);
-        let number =
-            each(OWNER, &own, &mut errors).get("order_number").and_then(|number| number.as_str().map(str::to_owned));
-        let (values, more) = sheet.values(&row, ItemInput::FIELDS);
-        errors.extend(more);
-        let input = match ItemInput::given(&values) {
-            Ok(input) => Some(input),
-            Err(error) => {
-                errors.extend(error.errors);
-                None
-            }
-        };
-        let sku = input.as_ref().and_then(|input| input.sku.clone());
-        if input.is_some() && sku.is_none() {
-            errors.entry("sku".into()).or_default().push("SKU is required.".into());
+/// A line as the file has it, with the number of its order; and what is wrong with it.
+fn read_line(sheet: &Sheet<'_>, row: Row) -> (Option<String>, Option<ItemInput>, FieldErrors) {
+    let cells = sheet.cells(row);
+    let (own, mut errors) = sheet.values(&cells, OWNER);
+    let number =
+        each(OWNER, &own, &mut errors).get("order_number").and_then(|number| number.as_str().map(str::to_owned));
+    let (values, more) = sheet.values(&cells, ItemInput::FIELDS);
+    errors.extend(more);
+    let input = match ItemInput::given(&values) {
+        Ok(input) => Some(input),
+        Err(error) => {
+            errors.extend(error.errors);
+            None
         }
-        let is_broken = !errors.is_empty();
-        sheet.wrong(row.number, errors);
-        let (Some(number), Some(input), Some(sku)) = (number, input, sku) else { continue };
-        let (key, sku_key) = (fold::key(&number), fold::key(&sku));
-        skus.insert(sku_key.clone());
-        if let Some(first) = first.get(&(key.clone(), sku_key.clone())) {
-            sheet.at(
-                row.number,
-                "sku",
-                format!("Row {first} has {sku} on this order already; a product stands on one line."),
-            );
-            continue;
-        }
-        first.insert((key.clone(), sku_key), row.number);
-        let at = usize::try_from(row.number).unwrap_or(usize::MAX);
-        let line = (row.number, ItemInput { row: at, ..input });
-        match owners.get(&key).and_then(|owner| entries.get_mut(*owner)) {
-            Some(owner) => {
-                owner.is_broken |= is_broken;
-                owner.lines.push(line);
-            }
-            None => loose.entry(key).or_insert_with(|| Loose { number, lines: Vec::new() }).lines.push(line),
-        }
+    };
+    if input.as_ref().is_some_and(|input| input.sku.is_none()) {
+        errors.entry("sku".into()).or_default().push("SKU is required.".into());
     }
-    (loose, skus)
+    (number, input, errors)
 }
 
-/// What is known while orders are made.
-struct Desk<'a> {
-    sheets: &'a mut Sheets,
-    brought: &'a Brings,
-    people: People,
-    codes: HashMap<String, i64>,
+/// Hands the rows of the file of lines to their orders, and collects those of orders that stand in no file.
+fn lines(sheet: &mut Sheet<'_>, plan: &mut Plan, watch: &Watch<'_>) {
+    let mut owners: HashMap<String, usize> = HashMap::with_capacity(plan.entries.len());
+    owners.extend(plan.entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)));
+    let own = plan.entries.len();
+    plan.lines.reserve(sheet.rows().len());
+    for index in 0..sheet.rows().len() {
+        let Some(row) = sheet.row(index) else { continue };
+        watch.step();
+        let (number, input, errors) = read_line(sheet, row);
+        let is_broken = !errors.is_empty();
+        sheet.wrong(row.number, errors);
+        let (Some(number), Some(_)) = (number, input.and_then(|input| input.sku)) else { continue };
+        let loose = &mut plan.loose;
+        let owner = *owners.entry(fold::key(&number)).or_insert_with_key(|key| {
+            loose.push(Loose { key: key.clone(), number, lines: 0..0 });
+            own + loose.len() - 1
+        });
+        if let Some(entry) = plan.entries.get_mut(owner) {
+            entry.is_broken |= is_broken;
+        }
+        plan.lines.push(Line { row, owner });
+    }
+    drop(owners);
+    plan.lines.sort_by_key(|line| line.owner);
+    let mut begin = 0;
+    for of_one in plan.lines.chunk_by(|one, next| one.owner == next.owner) {
+        let (owner, lines) = (of_one.first().map_or(0, |line| line.owner), begin..begin + of_one.len());
+        begin = lines.end;
+        match (plan.entries.get_mut(owner), plan.loose.get_mut(owner.saturating_sub(own))) {
+            (Some(entry), _) => entry.lines = lines,
+            (None, Some(loose)) => loose.lines = lines,
+            (None, None) => {}
+        }
+    }
+}
+
+/// Holds orders against what is stored, and notes their problems.
+struct Desk<'a, 'b> {
+    sheets: &'b mut Sheets<'a>,
     /// Of orders and of lines.
     counts: [Counts; 2],
 }
 
-impl Desk<'_> {
+impl Desk<'_, '_> {
+    /// An order of the file with its lines.
+    fn read(&mut self, entry: &Entry, lines: &[Line]) -> Option<Read> {
+        let lines = self.read_lines(lines, &entry.lines);
+        let sheet = self.sheets.orders.as_ref()?;
+        let (order, _) = read(sheet, entry.row, &sheet.cells(entry.row));
+        Some(Read { lines, is_broken: entry.is_broken, ..order? })
+    }
+
+    /// The orders of a batch. Now and then the database gets a word in.
+    async fn read_all(&mut self, batch: Option<&[&Entry]>, lines: &[Line]) -> Vec<Read> {
+        let batch = batch.unwrap_or_default();
+        let mut orders = Vec::with_capacity(batch.len());
+        for some in batch.chunks(SLICE) {
+            for entry in some {
+                orders.extend(self.read(entry, lines));
+            }
+            tokio::task::yield_now().await;
+        }
+        orders
+    }
+
+    /// New orders, up to the first that something stands in the way of. Now and then the database gets a word in.
+    async fn make_all(&mut self, orders: Vec<Read>, world: &World) -> Vec<New> {
+        let mut made = Vec::with_capacity(orders.len());
+        for order in orders {
+            let Some(new) = self.make(order, world) else { break };
+            made.push(new);
+            if made.len().is_multiple_of(SLICE) {
+                tokio::task::yield_now().await;
+            }
+        }
+        made
+    }
+
+    /// Lines of one order, each product once.
+    fn read_lines(&mut self, all: &[Line], which: &Range<usize>) -> Vec<(u64, ItemInput)> {
+        let lines = all.get(which.clone()).unwrap_or_default();
+        let mut read: Vec<(u64, ItemInput)> = Vec::with_capacity(lines.len());
+        let mut first: HashMap<String, u64> = HashMap::with_capacity(lines.len());
+        let mut twice = Vec::new();
+        if let Some(sheet) = &self.sheets.lines {
+            for line in lines {
+                let number = line.row.number;
+                let (_, Some(input), _) = read_line(sheet, line.row) else { continue };
+                let Some(sku) = &input.sku else { continue };
+                if let Some(first) = first.get(&fold::key(sku)) {
+                    twice.push((
+                        number,
+                        format!("Row {first} has {sku} on this order already; a product stands on one line."),
+                    ));
+                    continue;
+                }
+                first.insert(fold::key(sku), number);
+                read.push((number, ItemInput { row: usize::try_from(number).unwrap_or(usize::MAX), ..input }));
+            }
+        }
+        for (row, message) in twice {
+            self.lines_wrong(row, "sku", message);
+        }
+        read
+    }
+
+    /// The customers and products that orders name.
+    async fn world(&self, db: &DatabaseTransaction, brings: Brings<'_, '_>, orders: &[Read]) -> Result<World> {
+        let (people, codes) =
+            people_of(db, brings.customers, orders.iter().map(|order| order.customer_code.as_str())).await?;
+        let lines = orders.iter().flat_map(|order| &order.lines);
+        let products = products_of(db, brings.products, lines.filter_map(|(_, line)| line.sku.as_deref())).await?;
+        let past = products.of_any_state().into_owned();
+        Ok(World { people, codes, products, past })
+    }
+
+    /// Reports customers and products that nobody knows.
+    fn name_unknown(&mut self, brings: Brings<'_, '_>, world: &World, orders: &[Read]) {
+        for order in orders.iter().filter(|order| !order.customer_code.is_empty()) {
+            let key = fold::key(&order.customer_code);
+            if !world.codes.contains_key(&key) && !may_have(brings.customers, &key) {
+                let message = format!("There is no customer {}.", order.customer_code);
+                self.order_wrong(order.row, "customer_code", message);
+            }
+        }
+        self.name_unknown_products(brings, &world.products, orders.iter().flat_map(|order| &order.lines));
+    }
+
+    fn name_unknown_products<'l>(
+        &mut self,
+        brings: Brings<'_, '_>,
+        products: &Products,
+        lines: impl Iterator<Item = &'l (u64, ItemInput)>,
+    ) {
+        for (row, line) in lines {
+            let Some(sku) = &line.sku else { continue };
+            if !products.has(sku) && !may_have(brings.products, &fold::key(sku)) {
+                let message = format!("There is no product {sku}.");
+                self.lines_wrong(*row, "sku", message);
+            }
+        }
+    }
+
     fn lines_wrong(&mut self, row: u64, field: &str, message: String) {
         if let Some(sheet) = &mut self.sheets.lines {
             sheet.at(row, field, message);
@@ -276,71 +535,28 @@ impl Desk<'_> {
         }
     }
 
-    /// Gets to know the customers, and reports those nobody knows.
-    async fn meet(&mut self, transaction: &DatabaseTransaction, entries: &[Entry]) -> Result<()> {
-        let keys: HashSet<_> = entries.iter().map(|entry| fold::key(&entry.customer_code)).collect();
-        let keys: Vec<_> = keys.into_iter().collect();
-        let found = bulk::keyed::<customers::Entity>(transaction, "code", &keys).await?;
-        self.codes = found.into_iter().map(|(key, customer)| (key, customer.id.0)).collect();
-        self.people = stored::customers(transaction, self.codes.values().copied()).await?;
-        for entry in entries.iter().filter(|entry| !entry.customer_code.is_empty()) {
-            let key = fold::key(&entry.customer_code);
-            if !self.codes.contains_key(&key) && !self.brought.customers.may_have(&key) {
-                let message = format!("There is no customer {}.", entry.customer_code);
-                self.order_wrong(entry.row, "customer_code", message);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gets to know the products, and reports lines with those nobody knows.
-    async fn find_products(
-        &mut self,
-        transaction: &DatabaseTransaction,
-        entries: &[Entry],
-        loose: &HashMap<String, Loose>,
-        skus: HashSet<String>,
-    ) -> Result<Products> {
-        let keys: Vec<_> = skus.into_iter().collect();
-        let found = bulk::keyed::<products::Entity>(transaction, "sku", &keys).await?;
-        let lines = entries.iter().flat_map(|entry| &entry.lines).chain(loose.values().flat_map(|loose| &loose.lines));
-        for (row, line) in lines {
-            let Some(sku) = &line.sku else { continue };
-            let key = fold::key(sku);
-            if !found.contains_key(&key) && !self.brought.products.may_have(&key) {
-                let message = format!("There is no product {sku}.");
-                self.lines_wrong(*row, "sku", message);
-            }
-        }
-        let named: Vec<_> = found
-            .into_values()
-            .map(|product| ItemInput { product: Some(product.id), ..ItemInput::default() })
-            .collect();
-        Products::named(transaction, &named).await
-    }
-
     /// Lines of an order that no file has: it must be stored, with the same lines.
-    fn compare_lines(&mut self, stored: &HashMap<String, Order>, key: &str, loose: &Loose) {
-        match stored.get(key) {
+    fn compare_lines(&mut self, stored: &HashMap<String, Order>, loose: &Loose, lines: &[(u64, ItemInput)]) {
+        match stored.get(&loose.key) {
             None if self.sheets.orders.as_ref().is_some_and(|sheet| sheet.has_lost_rows) => {}
             None => {
-                for (row, _) in &loose.lines {
+                for (row, _) in lines {
                     self.lines_wrong(*row, "order_number", format!("There is no order {}.", loose.number));
                 }
             }
             Some(before) => {
-                let compared = self.same_lines(before, &loose.lines, &loose.number);
-                self.counts[1].unchanged += if compared { count(loose.lines.len()) } else { 0 };
+                let compared = self.same_lines(before, lines, &loose.number);
+                self.counts[1].unchanged += if compared { count(lines.len()) } else { 0 };
             }
         }
     }
 
     /// An order that is stored: it must be the same.
-    fn compare(&mut self, entry: &Entry, before: &Order) {
+    fn compare(&mut self, entry: &Read, world: &World, before: &Order) {
         let exists = |what: &str| {
             format!("The order {} exists and differs: {what}. A placed order never changes.", entry.number)
         };
-        let customer = self.codes.get(&fold::key(&entry.customer_code)).copied();
+        let customer = world.codes.get(&fold::key(&entry.customer_code)).copied();
         if customer != Some(before.header.customer.0) {
             self.order_wrong(entry.row, "customer_code", exists(&format!("it is for {}", before.customer_name)));
         }
@@ -413,11 +629,12 @@ impl Desk<'_> {
     }
 
     /// A new order, unless something stands in the way.
-    fn make(&mut self, entry: Entry, products: &Products, past: &Products) -> Option<New> {
+    fn make(&mut self, entry: Read, world: &World) -> Option<New> {
         let mut values = entry.values;
-        let customer = self.codes.get(&fold::key(&entry.customer_code)).copied();
-        // Whether the customer is known was said before; this only lets the other values be checked.
-        values.push(("customer".into(), Given::Number(customer.unwrap_or(1).to_string())));
+        let customer = world.codes.get(&fold::key(&entry.customer_code)).copied();
+        // Whether the customer is known was said before, and one that comes along has no id yet: this only lets the other values
+        // be checked.
+        values.push(("customer".into(), Given::Number("1".into())));
         let mut input = match OrderInput::given(&values) {
             Ok(input) => input,
             Err(error) => {
@@ -432,7 +649,7 @@ impl Desk<'_> {
             return None;
         }
         input.header.customer = CustomerId(customer?);
-        let unresolved = |(_, line): &(u64, ItemInput)| line.sku.as_ref().is_none_or(|sku| !products.has(sku));
+        let unresolved = |(_, line): &(u64, ItemInput)| line.sku.as_ref().is_none_or(|sku| !world.products.has(sku));
         if entry.is_broken || entry.lines.iter().any(unresolved) {
             return None;
         }
@@ -458,8 +675,8 @@ impl Desk<'_> {
         };
         let lines = count(entry.lines.len());
         input.items = Some(entry.lines.into_iter().map(|(_, line)| line).collect());
-        let known = if status == Status::Draft { products } else { past };
-        match New::of(input, Some(origin), &self.people, known) {
+        let known = if status == Status::Draft { &world.products } else { &world.past };
+        match New::of(input, Some(origin), &world.people, known) {
             Ok(new) => {
                 self.counts[0].created += 1;
                 self.counts[1].created += lines;

@@ -1,15 +1,25 @@
 //! The page of imports: upload, map, try, import. Its forms are plain ones, each step a document of its own.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use wasm_split_helpers::wasm_split;
 
 use super::rpc::read_import;
-use super::{Columns, Desk, Kind, Report, Review};
+use super::{Activity, Columns, Desk, Kind, MAX_COLUMNS, MAX_ROWS, Report, Review, Waiting};
 use crate::base::Result;
+use crate::base::money::grouped;
 use crate::ui::chunk::Chunk;
 use crate::ui::found::Found;
 use crate::ui::page::{Crumb, Heading, unescaped_place};
+use crate::ui::when::When;
+
+/// How often a page looks how far an import got.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The same without JavaScript.
+const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"2\">";
 
 /// `/import`, and `/import?upload=…`.
 pub fn chunk() -> Chunk<()> {
@@ -27,7 +37,15 @@ fn ImportPage() -> impl IntoView {
     let id = Memo::new(move |_| query.with(|query| query.get("upload")).unwrap_or_default());
     let desk = Resource::new(move || id.get(), read_import);
     view! {
-        <Found found=desk draw=drawn />
+        <Found
+            found=desk
+            draw=move |read| {
+                if !is_server() && read.review.as_ref().is_some_and(|review| review.activity.is_active()) {
+                    set_timeout(move || desk.refetch(), LOOK_EVERY);
+                }
+                drawn(read)
+            }
+        />
     }
 }
 
@@ -36,6 +54,13 @@ fn drawn(desk: Desk) -> AnyView {
     let title = match &desk.review {
         None => "Import",
         Some(review) if review.is_done => "Imported",
+        Some(Review { activity: Activity::Queued { is_import } | Activity::Running { is_import, .. }, .. }) => {
+            if *is_import {
+                "Importing"
+            } else {
+                "Checking"
+            }
+        }
         Some(review) if review.report.is_some() => "Check the import",
         Some(_) => "Map the columns",
     };
@@ -46,12 +71,12 @@ fn drawn(desk: Desk) -> AnyView {
             </p>
         }
     });
-    let stage = desk.review.as_ref().map(|review| {
+    let stage = desk.review.as_ref().filter(|review| !review.activity.is_active()).map(|review| {
         let is_clean = review.report.as_ref().is_some_and(Report::is_clean);
         (review.id.clone(), is_clean, review.is_done)
     });
     let body = match desk.review {
-        None => upload(&desk.limit),
+        None => upload(&desk.limit, desk.waiting),
         Some(review) => reviewed(review),
     };
     view! {
@@ -90,7 +115,7 @@ fn actions(id: String, is_clean: bool, is_done: bool) -> AnyView {
 }
 
 /// Step 1: choose files.
-fn upload(limit: &str) -> AnyView {
+fn upload(limit: &str, waiting: Vec<Waiting>) -> AnyView {
     let kinds = [
         (Kind::Customers, "Matched by code."),
         (Kind::Products, "Matched by SKU."),
@@ -106,9 +131,55 @@ fn upload(limit: &str) -> AnyView {
             </p>
             {fields.into_iter().collect_view()}
             {file("mapping", "Mapping", ".toml", "A mapping file as the command line takes it; not needed.")}
-            <p class="muted">{format!("UTF-8, up to {limit} together, kept for a day.")}</p>
+            <p class="muted">
+                {format!(
+                    "UTF-8, up to {limit} together, each up to {MAX_COLUMNS} columns and {} rows; kept for a day.",
+                    grouped(&MAX_ROWS.to_string()),
+                )}
+            </p>
             <button class="btn primary">"Upload"</button>
         </form>
+        {(!waiting.is_empty()).then(|| uploads(waiting))}
+    }
+    .into_any()
+}
+
+/// Uploads that wait, each with the way on and the way out.
+fn uploads(waiting: Vec<Waiting>) -> AnyView {
+    let rows = waiting.into_iter().map(|Waiting { id, names, size, at, is_active }| {
+        let remove = (!is_active).then(|| {
+            view! {
+                <form action="/-/import/remove" method="post">
+                    <input type="hidden" name="page" value="/import" />
+                    <input type="hidden" name="id" value=id.clone() />
+                    <button class="btn small" aria-label=format!("Remove {names}")>
+                        "Remove"
+                    </button>
+                </form>
+            }
+        });
+        view! {
+            <tr>
+                <th scope="row">
+                    <a href=here(&id)>
+                        <bdi>{names.clone()}</bdi>
+                    </a>
+                </th>
+                <td class="num">{size}</td>
+                <td>
+                    <When at />
+                </td>
+                <td class="num">{remove}</td>
+            </tr>
+        }
+    });
+    view! {
+        <section class="card uploads">
+            <h2>"Uploaded, not imported yet"</h2>
+            <table>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </section>
     }
     .into_any()
 }
@@ -129,21 +200,85 @@ fn file(name: &'static str, label: &'static str, accept: &'static str, help: &'s
 
 /// Steps 2 to 4: what the last try said, and the mapping as long as it can change.
 fn reviewed(review: Review) -> AnyView {
-    let Review { id, files, extra, report, is_done } = review;
-    let told = report.map(|report| told(&id, report, is_done));
+    let Review { id, files, extra, report, is_done, activity, undo } = review;
+    if activity.is_active() {
+        return progress(&id, &activity);
+    }
+    let ended = ended(activity);
+    let told = report.filter(|_| ended.is_none()).map(|report| told(&id, report, is_done, undo));
     let form = (!is_done).then(|| mapping(&id, files, extra));
     view! {
+        {ended}
         {told}
         {form}
     }
     .into_any()
 }
 
-fn told(id: &str, report: Report, is_done: bool) -> AnyView {
+/// How far the work on the files got. The page looks again by itself, with JavaScript and without.
+fn progress(id: &str, activity: &Activity) -> AnyView {
+    let (said, done, all) = match activity {
+        Activity::Running { done, all, .. } if *all > 0 => {
+            let (done, all) = (*done.min(all), *all);
+            (format!("{} of {} steps done.", grouped(&done.to_string()), grouped(&all.to_string())), done, all)
+        }
+        Activity::Running { .. } => ("Reading the files.".to_owned(), 0, 0),
+        _ => ("Others come first: this waits for its turn.".to_owned(), 0, 0),
+    };
+    view! {
+        <section class="card section working" aria-live="polite">
+            <progress aria-label="Progress" max=(all > 0).then_some(all) value=(all > 0).then_some(done)></progress>
+            <p>{said}</p>
+            <p class="muted">
+                "You can leave this page: the work goes on, and is found again under " <a href="/import">"Import"</a> ". "
+                <a href=here(id) rel="external">
+                    "Look again"
+                </a>
+            </p>
+            <noscript inner_html=RELOAD></noscript>
+        </section>
+    }
+    .into_any()
+}
+
+/// That the last work on the files came to no end.
+fn ended(activity: Activity) -> Option<AnyView> {
+    let said = match activity {
+        Activity::None | Activity::Queued { .. } | Activity::Running { .. } => return None,
+        Activity::Interrupted { is_import: true } => {
+            "The server stopped while it imported. Nothing was written: import again.".to_owned()
+        }
+        Activity::Interrupted { is_import: false } => "The server stopped while it checked: check again.".to_owned(),
+        Activity::Failed { why } => format!("{why} Nothing was written."),
+    };
+    let notice = view! {
+        <p class="notice bad" role="alert">
+            {said}
+        </p>
+    };
+    Some(notice.into_any())
+}
+
+fn told(id: &str, report: Report, is_done: bool, undo: String) -> AnyView {
     let (found, is_clean) = (report.found(), report.is_clean());
     let verdict = match (is_done, found) {
         (true, _) => {
-            view! { <p class="notice good" role="status">"Everything was imported, as one change."</p> }.into_any()
+            let undo = (!undo.is_empty()).then(|| {
+                view! {
+                    <form action="/-/changes/undo" method="post">
+                        <input type="hidden" name="request" value=undo />
+                        <input type="hidden" name="page" value=here(id) />
+                        <button class="btn small">"Undo"</button>
+                    </form>
+                }
+            });
+            view! {
+                <div class="notice good over-page" role="status">
+                    <span>"Everything was imported, as one change."</span>
+                    {undo}
+                </div>
+            }
+            .into_any()
         }
         (false, 0) => {
             view! { <p class="notice good" role="status">"No problems. Nothing is written yet."</p> }.into_any()

@@ -18,14 +18,20 @@ pub async fn read_import(id: String) -> Result<Desk, Error> {
     door::desk(&access().await?, &expect_context(), &id, use_context()).await
 }
 
-/// Maps an upload as the form says, tries it, and leads to what would happen.
+/// Maps an upload as the form says, has it checked, and leads to where that is shown.
 #[server(prefix = "/-", endpoint = "import/check", output = JsonText)]
 pub async fn check_import(id: String, form: Typed) -> Result<(), Error> {
-    upload::check(&access().await?, &id, &form).await.map(|()| go(&format!("/import?upload={id}")))
+    upload::check(&expect_context(), &access().await?, &id, &form).await.map(|()| go(&format!("/import?upload={id}")))
 }
 
-/// Imports an upload as it was last checked, and leads to what happened.
+/// Has an upload imported as it was last mapped, and leads to where that is shown.
 #[server(prefix = "/-", endpoint = "import/run", output = JsonText)]
 pub async fn run_import(id: String) -> Result<(), Error> {
-    upload::carry_out(&access().await?, &id).await.map(|()| go(&format!("/import?upload={id}")))
+    upload::carry_out(&expect_context(), &access().await?, &id).await.map(|()| go(&format!("/import?upload={id}")))
+}
+
+/// Removes an upload, and leads back to the others.
+#[server(prefix = "/-", endpoint = "import/remove", output = JsonText)]
+pub async fn remove_import(id: String) -> Result<(), Error> {
+    upload::remove(&access().await?, &id).await.map(|()| go("/import"))
 }

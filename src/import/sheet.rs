@@ -1,10 +1,10 @@
 //! A file whose columns are mapped: its rows as values by field, and its problems as people find them in the file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::mapping::{Mapping, Piece, Reading, Target, targets};
-use super::table::{Row, Table};
-use super::{Kind, Problem};
+use super::table::{Cells, Row, Table};
+use super::{Kind, Problem, Problems};
 use crate::base::Error;
 use crate::base::error::FieldErrors;
 use crate::base::form::{Field, Given, Kind as Value, nearest};
@@ -38,14 +38,14 @@ pub type Values = Vec<(String, Given)>;
 
 /// A file with its columns mapped, and the problems found in it so far.
 #[derive(Debug)]
-pub struct Sheet {
+pub struct Sheet<'a> {
     pub kind: Kind,
     pub name: String,
-    pub rows: Vec<Row>,
-    pub problems: Vec<Problem>,
+    pub problems: Problems,
     pub notes: Vec<String>,
     /// Whether rows could not be read, so that what stands in them is not known.
     pub has_lost_rows: bool,
+    table: Table<'a>,
     bound: Vec<Bound>,
     /// Fields that no column goes to and that were asked for already.
     asked: BTreeSet<String>,
@@ -56,35 +56,60 @@ pub fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
-impl Sheet {
-    /// Reads a file and binds its columns: as the mapping says, else those that are called like a target.
-    pub fn open(file: &File, mapping: &Mapping) -> Self {
-        let (table, problems) = Table::read(&file.name, &file.content);
-        let Table { headers, rows } = table;
+/// Where columns stand, by their names in plain form; of those with one name the first.
+pub fn places(headers: &[String]) -> HashMap<String, usize> {
+    let mut places = HashMap::with_capacity(headers.len());
+    for (index, header) in headers.iter().enumerate().filter(|(_, header)| !header.is_empty()) {
+        places.entry(plain(header)).or_insert(index);
+    }
+    places
+}
+
+impl<'a> Sheet<'a> {
+    /// Reads a file of up to `most` rows and binds its columns: as the mapping says, else those that are called like a target.
+    pub fn open(file: &'a File, mapping: &Mapping, most: usize) -> Self {
+        let (mut table, problems) = Table::read(&file.name, &file.content, most);
+        let headers = std::mem::take(&mut table.headers);
         let mut sheet = Self {
             kind: file.kind,
             name: file.name.clone(),
-            rows,
             has_lost_rows: !problems.is_empty(),
             problems,
             notes: Vec::new(),
             bound: Vec::new(),
             asked: BTreeSet::new(),
+            table,
         };
         if !headers.is_empty() {
             sheet.bind(&headers, mapping);
         }
+        sheet.table.headers = headers;
         sheet
     }
 
+    /// Its rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.table.rows
+    }
+
+    /// One of its rows, counted from zero.
+    pub fn row(&self, index: usize) -> Option<Row> {
+        self.table.rows.get(index).copied()
+    }
+
+    /// The values of a row.
+    pub fn cells(&self, row: Row) -> Cells<'a> {
+        self.table.cells(row)
+    }
+
     fn bind(&mut self, headers: &[String], mapping: &Mapping) {
-        let said: Vec<_> = mapping.of(self.kind).collect();
-        let position =
-            |name: &str| headers.iter().position(|header| !header.is_empty() && plain(header) == plain(name));
+        let said: HashMap<_, _> = mapping.of(self.kind).collect();
+        let places = places(headers);
+        let position = |name: &str| places.get(&plain(name)).copied();
         let mut used = BTreeSet::new();
         for target in targets(self.kind) {
             let own = [Piece::Column(target.name.to_owned())];
-            let rule = said.iter().find(|(name, _)| *name == target.name).map(|(_, pieces)| *pieces);
+            let rule = said.get(target.name).copied();
             let mut from = Vec::new();
             let mut labels = Vec::new();
             let unsaid: &[Piece] = if mapping.is_complete { &[] } else { &own };
@@ -124,17 +149,17 @@ impl Sheet {
     }
 
     /// The text of a field in a row, trimmed; blank where nothing goes to it.
-    pub fn text(&self, row: &Row, field: &str) -> String {
+    pub fn text(&self, cells: &Cells<'_>, field: &str) -> String {
         let bound = self.bound.iter().find(|bound| bound.target.field.name == field);
-        bound.map(|bound| bound.text(row)).unwrap_or_default().trim().to_owned()
+        bound.map(|bound| bound.text(cells)).unwrap_or_default().trim().to_owned()
     }
 
     /// The values of a row for these fields, and what of it is no value at all.
-    pub fn values(&self, row: &Row, fields: &[Field]) -> (Values, FieldErrors) {
+    pub fn values(&self, cells: &Cells<'_>, fields: &[Field]) -> (Values, FieldErrors) {
         let (mut values, mut errors) = (Values::with_capacity(self.bound.len()), FieldErrors::new());
         for bound in self.bound.iter().filter(|bound| fields.iter().any(|field| field.name == bound.target.field.name))
         {
-            match bound.target.given(&bound.text(row)) {
+            match bound.target.given(&bound.text(cells)) {
                 Ok(Some(given)) => values.push((bound.target.field.name.into(), given)),
                 Ok(None) => {}
                 Err(message) => errors.entry(bound.target.field.name.into()).or_default().push(message),
@@ -175,7 +200,7 @@ impl Sheet {
 
     /// Notes a problem where nothing is mapped.
     pub fn problem(&mut self, row: Option<u64>, column: &str, message: String) {
-        self.problems.push(Problem { file: self.name.clone(), row, column: column.into(), message });
+        self.problems.add(Problem { file: self.name.clone(), row, column: column.into(), message });
     }
 }
 
@@ -188,8 +213,8 @@ fn unguarded(cell: &str) -> &str {
 }
 
 impl Bound {
-    fn text(&self, row: &Row) -> String {
-        let cell = |index: &usize| unguarded(row.cells.get(*index).map_or("", String::as_str));
+    fn text(&self, cells: &Cells<'_>) -> String {
+        let cell = |index: &usize| unguarded(cells.get(*index));
         if let [From::Cell(index)] = self.from.as_slice() {
             return cell(index).to_owned();
         }

@@ -2,114 +2,206 @@
 //!
 //! A reader of our own, because a report must name the row: published ones skip blank lines without counting them and take
 //! a quotation mark that is never closed for the end of the file.
+//!
+//! A table keeps where each row begins, not its values: those are read when they are needed, so that a file costs little more
+//! memory than its bytes. Reading takes time in proportion to the bytes of a file, whatever stands in it.
 
-use super::Problem;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-/// A file read whole: the header, and every row that has as many values.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Table {
+use super::sheet::plain;
+use super::{MAX_COLUMNS, Problem, Problems};
+use crate::base::money::grouped;
+
+/// The longest name of a column, in characters.
+const MAX_NAME: usize = 200;
+
+/// The longest value, in bytes. More than any field takes, and little enough to be copied and folded.
+const MAX_VALUE: usize = 100_000;
+
+/// A file: its header, and where its rows are that have as many values.
+#[derive(Debug, Clone, Default)]
+pub struct Table<'a> {
     pub headers: Vec<String>,
     pub rows: Vec<Row>,
+    content: &'a [u8],
+    separator: u8,
 }
 
-/// One row; it has as many cells as the header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One row; it has as many values as the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// As a spreadsheet counts: the header is row 1.
     pub number: u64,
-    pub cells: Vec<String>,
+    /// The byte it begins at.
+    start: usize,
 }
 
-impl Table {
+/// The values of one row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cells<'a>(Vec<Cow<'a, str>>);
+
+impl Cells<'_> {
+    /// The value in a column, counted from zero.
+    pub fn get(&self, index: usize) -> &str {
+        self.0.get(index).map_or("", AsRef::as_ref)
+    }
+}
+
+/// The beginning of a file: what its columns are called, and the first values in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub headers: Vec<String>,
+    pub first: Vec<String>,
+}
+
+impl Head {
+    /// Reads the beginning of a file; `is_whole` tells that nothing follows.
+    ///
+    /// # Errors
+    /// Why nothing of the file can be mapped: no column has a name, or there are too many.
+    pub fn read(content: &[u8], is_whole: bool) -> Result<Self, String> {
+        let (mut table, mut problems) = (Table::default(), Problems::default());
+        let mut reader = table.begin("", content, &mut problems);
+        let mut spans = Vec::new();
+        let has_header = reader.as_mut().is_some_and(|reader| table.header("", reader, &mut spans, &mut problems));
+        let fatal = problems.listed().iter().find(|problem| table.headers.is_empty() && problem.row == Some(1));
+        if let (true, Some(problem)) = (has_header, fatal) {
+            return Err(problem.message.clone());
+        }
+        let is_cut = !is_whole && reader.as_ref().is_some_and(|reader| reader.at >= content.len());
+        if is_cut {
+            return Err(format!(
+                "The first row, which names the columns, is longer than {} KiB.",
+                content.len() / 1_024
+            ));
+        }
+        if table.headers.iter().all(String::is_empty) {
+            let whole = problems.listed().first().filter(|problem| problem.row.is_none());
+            return Err(whole.map_or_else(
+                || "This is not a CSV file. Save it as CSV UTF-8 where it comes from.".into(),
+                |problem| problem.message.clone(),
+            ));
+        }
+        let mut first = Vec::new();
+        while let Some(reader) = &mut reader
+            && let Some(record) = reader.next(&mut spans, table.headers.len())
+        {
+            if record.broken.is_none() && !record.is_blank && (is_whole || reader.at < content.len()) {
+                let texts = spans.iter().map(|span| reader.text(*span).unwrap_or_default());
+                first = texts.map(|text| if text.contains('\0') { String::new() } else { text.into_owned() }).collect();
+                break;
+            }
+        }
+        Ok(Self { headers: table.headers, first })
+    }
+}
+
+impl<'a> Table<'a> {
     /// Reads a file and says everything that is wrong with its form. Values are separated by the comma, semicolon or tab
-    /// that the header has most of; a byte order mark is skipped, and so are rows without any value.
-    pub fn read(file: &str, content: &[u8]) -> (Self, Vec<Problem>) {
-        Self::read_most(file, content, usize::MAX)
-    }
-
-    /// The header and the first row, whatever is wrong behind them.
-    pub fn head(content: &[u8]) -> Self {
-        Self::read_most("", content, 1).0
-    }
-
-    /// Why nothing of a file can be mapped: no column of it has a name.
-    pub fn refusal(content: &[u8]) -> Option<String> {
-        let (table, problems) = Self::read_most("", content, 1);
-        if table.headers.iter().any(|header| !header.is_empty()) {
-            return None;
+    /// that the header has most of; a byte order mark is skipped, and so are rows without any value. No more than `most` rows
+    /// are taken.
+    pub fn read(file: &str, content: &'a [u8], most: usize) -> (Self, Problems) {
+        let (mut table, mut problems) = (Self::default(), Problems::default());
+        let mut spans = Vec::new();
+        let Some(mut reader) = table.begin(file, content, &mut problems) else { return (table, problems) };
+        if !table.header(file, &mut reader, &mut spans, &mut problems) {
+            return (table, problems);
         }
-        let whole = problems.into_iter().next().filter(|problem| problem.row.is_none());
-        Some(whole.map_or_else(
-            || "This is not a CSV file. Save it as CSV UTF-8 where it comes from.".into(),
-            |problem| problem.message,
-        ))
-    }
-
-    fn read_most(file: &str, content: &[u8], most: usize) -> (Self, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut problem = |row: Option<u64>, column: &str, message: String| {
-            problems.push(Problem { file: file.into(), row, column: column.into(), message });
-        };
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-        if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
-            problem(None, "", "The file is UTF-16. Save it as CSV UTF-8.".into());
-            return (Self::default(), problems);
-        }
-        let mut records = Records { rest: content, separator: separator(content), number: 0 };
-        let mut table = Self::default();
-        let mut has_header = false;
-        while table.rows.len() < most {
-            let Some((number, record)) = records.next() else { break };
-            let cells = match record {
-                Ok(cells) => cells,
-                Err(broken) => {
-                    problem(Some(number), "", broken.message().into());
-                    continue;
-                }
-            };
-            if cells.iter().all(|cell| cell.trim_ascii().is_empty()) {
+        let columns = table.headers.len();
+        while columns > 0
+            && let Some(record) = reader.next(&mut spans, columns)
+        {
+            if let Some(broken) = record.broken {
+                problems.add(problem(file, Some(record.number), "", broken.message()));
                 continue;
             }
-            let mut texts = Vec::with_capacity(cells.len());
-            for (index, cell) in cells.into_iter().enumerate() {
-                match String::from_utf8(cell) {
-                    Ok(text) if !text.contains('\0') => texts.push(text),
-                    Ok(_) => problem(Some(number), &table.called(index), "This value has a NUL character.".into()),
-                    Err(_) => {
-                        problem(
-                            Some(number),
-                            &table.called(index),
-                            "This is not UTF-8. Save the file as CSV UTF-8.".into(),
-                        );
-                    }
-                }
-                if texts.len() <= index {
-                    texts.push(String::from('\0'));
-                }
-            }
-            if !has_header {
-                has_header = true;
-                table.headers = texts.iter().map(|text| text.trim_matches('\0').trim().to_owned()).collect();
+            if record.is_blank {
                 continue;
             }
-            if texts.len() != table.headers.len() {
-                let message =
-                    format!("This row has {} values, and the header has {}.", texts.len(), table.headers.len());
-                problem(Some(number), "", message);
-            } else if texts.iter().all(|text| text != "\0") {
-                table.rows.push(Row { number, cells: texts });
+            let mut is_text = true;
+            for (index, span) in spans.iter().enumerate() {
+                if let Some(message) = reader.refusal(*span) {
+                    is_text = false;
+                    problems.add(problem(file, Some(record.number), &table.called(index), message));
+                }
             }
-        }
-        if !has_header {
-            problem(None, "", "The file is empty. Its first row must name the columns.".into());
-        }
-        for (index, header) in table.headers.iter().enumerate() {
-            let same = |other: &String| super::sheet::plain(other) == super::sheet::plain(header);
-            if !header.is_empty() && table.headers.iter().take(index).any(same) {
-                problem(Some(1), header, "Two columns have this name.".into());
+            if record.count != columns {
+                let message = format!("This row has {} values, and the header has {columns}.", record.count);
+                problems.add(problem(file, Some(record.number), "", message));
+            } else if is_text && table.rows.len() >= most {
+                let most = grouped(&most.to_string());
+                problems.add(problem(file, None, "", format!("A file can have up to {most} rows. Split it.")));
+                break;
+            } else if is_text {
+                table.rows.push(Row { number: record.number, start: record.start });
             }
         }
         (table, problems)
+    }
+
+    /// The values of one of its rows.
+    pub fn cells(&self, row: Row) -> Cells<'a> {
+        let mut reader = Reader { content: self.content, at: row.start, separator: self.separator, number: 0 };
+        let mut spans = Vec::with_capacity(self.headers.len());
+        reader.next(&mut spans, self.headers.len());
+        // That they are UTF-8 was seen when the table was read.
+        Cells(spans.into_iter().map(|span| reader.text(span).unwrap_or_default()).collect())
+    }
+
+    /// A reader of the file's rows, unless it is written in another encoding.
+    fn begin(&mut self, file: &str, content: &'a [u8], problems: &mut Problems) -> Option<Reader<'a>> {
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+        if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+            problems.add(problem(file, None, "", "The file is UTF-16. Save it as CSV UTF-8."));
+            return None;
+        }
+        (self.content, self.separator) = (content, separator(content));
+        Some(Reader { content, at: 0, separator: self.separator, number: 0 })
+    }
+
+    /// Reads up to the row that names the columns, and says whether there is one. With too many columns there are none.
+    fn header(&mut self, file: &str, reader: &mut Reader<'a>, spans: &mut Vec<Span>, problems: &mut Problems) -> bool {
+        while let Some(record) = reader.next(spans, MAX_COLUMNS) {
+            if let Some(broken) = record.broken {
+                problems.add(problem(file, Some(record.number), "", broken.message()));
+                continue;
+            }
+            if record.is_blank {
+                continue;
+            }
+            if record.count > MAX_COLUMNS {
+                let message = format!("The first row names more than {MAX_COLUMNS} columns, the most a file can have.");
+                problems.add(problem(file, Some(1), "", message));
+                return true;
+            }
+            for (index, span) in spans.iter().enumerate() {
+                let message = reader.refusal(*span);
+                let name = match message {
+                    None => reader.text(*span).unwrap_or_default().trim().to_owned(),
+                    Some(_) => String::new(),
+                };
+                if let Some(message) = message {
+                    problems.add(problem(file, Some(record.number), &(index + 1).to_string(), message));
+                }
+                if name.chars().nth(MAX_NAME).is_some() {
+                    let message = format!("The name of a column can have up to {MAX_NAME} characters.");
+                    problems.add(problem(file, Some(1), &(index + 1).to_string(), message));
+                    self.headers.clear();
+                    return true;
+                }
+                self.headers.push(name);
+            }
+            let mut names = HashMap::with_capacity(self.headers.len());
+            for (index, header) in self.headers.iter().enumerate().filter(|(_, header)| !header.is_empty()) {
+                if names.insert(plain(header), index).is_some() {
+                    problems.add(problem(file, Some(1), header, "Two columns have this name."));
+                }
+            }
+            return true;
+        }
+        problems.add(problem(file, None, "", "The file is empty. Its first row must name the columns."));
+        false
     }
 
     /// How people find a column.
@@ -119,6 +211,10 @@ impl Table {
             _ => (index + 1).to_string(),
         }
     }
+}
+
+fn problem(file: &str, row: Option<u64>, column: &str, message: impl Into<String>) -> Problem {
+    Problem { file: file.into(), row, column: column.into(), message: message.into() }
 }
 
 /// The separator that the first line has most of.
@@ -145,88 +241,134 @@ impl Broken {
     }
 }
 
-/// The values of a row, as bytes.
-type Cells = Vec<Vec<u8>>;
+/// Where a value stands, without the quotation marks around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: usize,
+    end: usize,
+    /// Whether quotation marks in it are written twice.
+    has_marks: bool,
+}
 
-/// What is left to read.
-struct Records<'a> {
-    rest: &'a [u8],
+/// A row as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Record {
+    number: u64,
+    start: usize,
+    /// How many values it has.
+    count: usize,
+    is_blank: bool,
+    broken: Option<Broken>,
+}
+
+/// A place in a file, from which rows are read one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'a> {
+    content: &'a [u8],
+    at: usize,
     separator: u8,
     number: u64,
 }
 
-impl Records<'_> {
-    /// The next row with its number. After a broken one, reading goes on at the next line.
-    fn next(&mut self) -> Option<(u64, Result<Cells, Broken>)> {
-        if self.rest.is_empty() {
+impl<'a> Reader<'a> {
+    /// The next row, and where the first `most` of its values stand. After a broken one, reading goes on at the next line.
+    fn next(&mut self, spans: &mut Vec<Span>, most: usize) -> Option<Record> {
+        spans.clear();
+        if self.at >= self.content.len() {
             return None;
         }
         self.number += 1;
-        let mut cells = Vec::new();
+        let mut record = Record { number: self.number, start: self.at, count: 0, is_blank: true, broken: None };
         loop {
-            let cell = match self.cell() {
-                Ok(cell) => cell,
+            match self.value() {
+                Ok(span) => {
+                    record.is_blank = record.is_blank && self.bytes(span).trim_ascii().is_empty();
+                    if record.count < most {
+                        spans.push(span);
+                    }
+                    record.count += 1;
+                }
                 Err(broken) => {
                     self.skip_line();
-                    return Some((self.number, Err(broken)));
+                    return Some(Record { broken: Some(broken), ..record });
                 }
-            };
-            cells.push(cell);
-            match self.rest.split_first() {
-                Some((byte, rest)) if *byte == self.separator => self.rest = rest,
-                _ => break,
             }
+            if self.content.get(self.at) != Some(&self.separator) {
+                break;
+            }
+            self.at += 1;
         }
         self.end_line();
-        Some((self.number, Ok(cells)))
+        Some(record)
     }
 
     /// One value, up to the separator or the end of the line.
-    fn cell(&mut self) -> Result<Vec<u8>, Broken> {
-        let Some(quoted) = self.rest.strip_prefix(b"\"") else {
-            let ends = |byte: &u8| *byte == self.separator || matches!(byte, b'\n' | b'\r');
-            let length = self.rest.iter().position(ends).unwrap_or(self.rest.len());
-            let (cell, rest) = self.rest.split_at(length);
-            self.rest = rest;
-            return Ok(cell.to_vec());
+    fn value(&mut self) -> Result<Span, Broken> {
+        let separator = self.separator;
+        let rest = self.content.get(self.at..).unwrap_or_default();
+        let Some(quoted) = rest.strip_prefix(b"\"") else {
+            let ends = |byte: &u8| *byte == separator || matches!(byte, b'\n' | b'\r');
+            let length = rest.iter().position(ends).unwrap_or(rest.len());
+            let span = Span { start: self.at, end: self.at + length, has_marks: false };
+            self.at = span.end;
+            return Ok(span);
         };
-        let mut cell = Vec::new();
-        let mut inside = quoted;
+        let (start, mut length, mut has_marks) = (self.at + 1, 0, false);
         loop {
+            let inside = quoted.get(length..).unwrap_or_default();
             let mark = inside.iter().position(|byte| *byte == b'"').ok_or(Broken::NeverClosed)?;
-            let (text, rest) = inside.split_at(mark);
-            cell.extend_from_slice(text);
-            match rest.get(1) {
+            match inside.get(mark + 1) {
                 Some(b'"') => {
-                    cell.push(b'"');
-                    inside = rest.get(2..).unwrap_or_default();
+                    has_marks = true;
+                    length += mark + 2;
                 }
-                None | Some(b'\n' | b'\r') => {
-                    self.rest = rest.get(1..).unwrap_or_default();
-                    return Ok(cell);
-                }
-                Some(byte) if *byte == self.separator => {
-                    self.rest = rest.get(1..).unwrap_or_default();
-                    return Ok(cell);
-                }
+                None | Some(b'\n' | b'\r') => {}
+                Some(byte) if *byte == separator => {}
                 Some(_) => return Err(Broken::InsideValue),
             }
+            if inside.get(mark + 1) != Some(&b'"') {
+                let end = start + length + mark;
+                self.at = end + 1;
+                return Ok(Span { start, end, has_marks });
+            }
+        }
+    }
+
+    fn bytes(&self, span: Span) -> &'a [u8] {
+        self.content.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// A value; nothing where it is not UTF-8.
+    fn text(&self, span: Span) -> Option<Cow<'a, str>> {
+        let text = std::str::from_utf8(self.bytes(span)).ok()?;
+        Some(if span.has_marks { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
+    }
+
+    /// Why a value is none that anything can be made of.
+    fn refusal(&self, span: Span) -> Option<&'static str> {
+        let bytes = self.bytes(span);
+        if bytes.len() > MAX_VALUE {
+            return Some("This value is longer than 100,000 bytes.");
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.contains('\0') => Some("This value has a NUL character."),
+            Ok(_) => None,
+            Err(_) => Some("This is not UTF-8. Save the file as CSV UTF-8."),
         }
     }
 
     fn skip_line(&mut self) {
-        let length = self.rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(self.rest.len());
-        self.rest = self.rest.get(length..).unwrap_or_default();
+        let rest = self.content.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
         self.end_line();
     }
 
     fn end_line(&mut self) {
-        let rest = self.rest;
-        self.rest = rest
-            .strip_prefix(b"\r\n")
-            .or_else(|| rest.strip_prefix(b"\n"))
-            .or_else(|| rest.strip_prefix(b"\r"))
-            .unwrap_or(rest);
+        match (self.content.get(self.at), self.content.get(self.at + 1)) {
+            (Some(b'\r'), Some(b'\n')) => self.at += 2,
+            (Some(b'\r' | b'\n'), _) => self.at += 1,
+            _ => {}
+        }
     }
 }
 
@@ -236,28 +378,30 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Table {
-        let (table, problems) = Table::read("x.csv", text.as_bytes());
-        assert_eq!(problems, [], "{text}");
-        table
+    fn read(text: &str) -> (Vec<String>, Vec<(u64, Vec<String>)>) {
+        let (table, problems) = Table::read("x.csv", text.as_bytes(), usize::MAX);
+        assert_eq!(problems.listed(), [], "{text}");
+        let texts = |row: &Row| table.cells(*row).0.into_iter().map(Cow::into_owned).collect();
+        let rows = table.rows.iter().map(|row| (row.number, texts(row))).collect();
+        (table.headers.clone(), rows)
     }
 
     fn refused(content: &[u8]) -> Vec<String> {
-        Table::read("x.csv", content).1.iter().map(ToString::to_string).collect()
+        Table::read("x.csv", content, 3).1.listed().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn rows_have_the_numbers_a_spreadsheet_shows() {
-        let table = read("\u{feff}code,name\r\nA,\"one\ntwo\"\r\n\r\nB,\"say \"\"hi\"\"\"\n,\nC,5\" pipe");
-        assert_eq!(table.headers, ["code", "name"]);
-        let rows: Vec<_> = table.rows.iter().map(|row| (row.number, row.cells[1].as_str())).collect();
+        let (headers, rows) = read("\u{feff}code,name\r\nA,\"one\ntwo\"\r\n\r\nB,\"say \"\"hi\"\"\"\n,\nC,5\" pipe");
+        assert_eq!(headers, ["code", "name"]);
+        let rows: Vec<_> = rows.iter().map(|(number, cells)| (*number, cells[1].as_str())).collect();
         assert_eq!(rows, [(2, "one\ntwo"), (4, "say \"hi\""), (6, "5\" pipe")]);
     }
 
     #[test]
     fn semicolons_and_tabs_separate_as_well() {
-        assert_eq!(read("code;name\nA;1,5").rows[0].cells, ["A", "1,5"]);
-        assert_eq!(read("code\tname\nA\tb;c").rows[0].cells, ["A", "b;c"]);
+        assert_eq!(read("code;name\nA;1,5").1[0].1, ["A", "1,5"]);
+        assert_eq!(read("code\tname\nA\tb;c").1[0].1, ["A", "b;c"]);
     }
 
     #[test]
@@ -282,6 +426,36 @@ mod tests {
         assert_eq!(refused(b"\xff\xfea\0"), ["x.csv: The file is UTF-16. Save it as CSV UTF-8."]);
         assert_eq!(refused(b"a,b\n1,\0"), ["x.csv, row 2, column b: This value has a NUL character."]);
         assert_eq!(refused(b"Name,name \n1,2"), ["x.csv, row 1, column name: Two columns have this name."]);
+        assert_eq!(refused(b"a\n1\n2\n3\n4\n5"), ["x.csv: A file can have up to 3 rows. Split it."]);
+        let long = [b"a\n".as_slice(), &[b'x'; MAX_VALUE + 1]].concat();
+        assert_eq!(refused(&long), ["x.csv, row 2, column a: This value is longer than 100,000 bytes."]);
+    }
+
+    #[test]
+    fn a_file_names_some_hundred_columns_at_most() {
+        let header = |columns: usize| (0..columns).map(|n| format!("c{n}")).collect::<Vec<_>>().join(",");
+        assert_eq!(refused(header(MAX_COLUMNS).as_bytes()), [""; 0]);
+        let wide = header(16_000);
+        let many = "The first row names more than 300 columns, the most a file can have.";
+        assert_eq!(refused(wide.as_bytes()), [format!("x.csv, row 1: {many}")]);
+        assert_eq!(Head::read(wide.as_bytes(), true).unwrap_err(), many);
+        assert_eq!(Head::read(wide.as_bytes().get(..2_048).unwrap(), false).unwrap_err(), many);
+        let said = Head::read(wide.as_bytes().get(..1_024).unwrap(), false).unwrap_err();
+        assert_eq!(said, "The first row, which names the columns, is longer than 1 KiB.");
+        let long = "x".repeat(MAX_NAME + 1);
+        assert_eq!(
+            refused(long.as_bytes()),
+            ["x.csv, row 1, column 1: The name of a column can have up to 200 characters."]
+        );
+        assert!(Head::read(long.as_bytes(), true).is_err());
+    }
+
+    #[test]
+    fn the_head_of_a_file_has_the_first_values() {
+        let head = Head::read(b"a,b\n\n\"x \"\"y\"\"\",\xff\nz,z\n", true).unwrap();
+        assert_eq!((head.headers, head.first), (vec!["a".into(), "b".into()], vec!["x \"y\"".into(), String::new()]));
+        // A row that goes on beyond the beginning is not known.
+        assert_eq!(Head::read(b"a,b\nx,y", false).unwrap().first, [""; 0]);
     }
 
     proptest! {
@@ -289,12 +463,14 @@ mod tests {
         fn what_is_quoted_is_read_as_it_was(cells in proptest::collection::vec("[^\0]{1,12}", 3)) {
             prop_assume!(!cells.iter().all(|cell| cell.trim_ascii().is_empty()));
             let row = cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect::<Vec<_>>().join(",");
-            prop_assert_eq!(&read(&format!("a,b,c\n{row}\n")).rows[0].cells, &cells);
+            prop_assert_eq!(&read(&format!("a,b,c\n{row}\n")).1[0].1, &cells);
         }
 
         #[test]
         fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Table::read("x.csv", &content);
+            let _ = Table::read("x.csv", &content, 100);
+            let _ = Head::read(&content, true);
+            let _ = Head::read(&content, false);
         }
     }
 }

@@ -970,6 +970,11 @@ impl New {
         }
     }
 
+    /// How many lines it has.
+    pub fn lines(&self) -> usize {
+        self.draft.items.len()
+    }
+
     fn row(&self, currency: &str, now: Timestamp) -> ActiveModel {
         let origin = self.origin.as_ref();
         let number = origin.and_then(|origin| origin.number.clone());

@@ -218,6 +218,13 @@ impl Products {
         Ok(products)
     }
 
+    /// These products.
+    pub fn from_models(products: Vec<product::Model>) -> Self {
+        let mut known = Self::default();
+        known.extend(products);
+        known
+    }
+
     /// The products that a change of lines needs to know: those of new lines, and of lines that go back to the list price.
     pub(super) async fn needed(db: &impl ConnectionTrait, stored: &[Item], items: &[ItemInput]) -> Result<Self> {
         let known = Known::of(stored);

@@ -11,8 +11,8 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Row};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use super::reader::{RESTED, Reader};
@@ -388,14 +388,8 @@ impl Database {
     ///
     /// # Errors
     /// `Unavailable` when no connection gets free in time.
-    pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
-        let pool = self.0.reader.pool();
-        Ok(match pool.get_database_backend() {
-            DbBackend::Postgres => {
-                pool.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await?
-            }
-            _ => pool.begin().await?,
-        })
+    pub async fn snapshot(&self) -> Result<Transaction> {
+        Ok(Transaction::snapshot(self.0.reader.pool(), Arc::clone(&self.0.statements)).await?)
     }
 
     /// Says that a transaction is about to write many rows, until what it returns is dropped: others are patient meanwhile.

@@ -95,6 +95,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("form_limit", "1048576", "The largest form, in bytes."),
     setting("import_limit", "33554432", "The largest upload of files to import, in bytes."),
     setting(
+        "import_quota",
+        "67108864",
+        "How much one person may have uploaded and not yet imported, in bytes; besides, twenty uploads.",
+    ),
+    setting(
         "request_timeout",
         "30",
         "Seconds of work until a request is given up with 503; the time in which its body comes in does not count.",
@@ -175,6 +180,7 @@ pub struct Settings {
     pub json_depth: usize,
     pub form_limit: usize,
     pub import_limit: usize,
+    pub import_quota: usize,
     pub request_timeout: Duration,
     pub head_timeout: Duration,
     pub keep_alive_timeout: Duration,
@@ -334,6 +340,7 @@ impl Settings {
             )?,
             form_limit: said.number::<NonZeroU32>("form_limit")?.get() as usize,
             import_limit: said.number::<NonZeroU32>("import_limit")?.get() as usize,
+            import_quota: said.number::<NonZeroU32>("import_quota")?.get() as usize,
             request_timeout: seconds("request_timeout")?,
             head_timeout: seconds("head_timeout")?,
             keep_alive_timeout: seconds("keep_alive_timeout")?,

@@ -36,6 +36,9 @@ use crate::base::{Error, Result};
 /// Begins a transaction that writes. SQLite's takes the lock of the one writer at once.
 const BEGIN: [&str; 2] = ["BEGIN IMMEDIATE", "BEGIN"];
 
+/// Begins a transaction that reads every table as it is at its first statement.
+const BEGIN_SNAPSHOT: [&str; 2] = ["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
+
 /// Commits. In a transaction that has failed, PostgreSQL refuses the statement before it and never reaches the COMMIT.
 const COMMIT: [&str; 2] = ["COMMIT", "SELECT 1; COMMIT"];
 
@@ -104,7 +107,21 @@ impl Transaction {
         statements: Arc<Statements>,
         disk: Option<Arc<Disk>>,
     ) -> Result<Self, DbErr> {
-        let lent = begun(pool).await?;
+        Self::begin_by(BEGIN, pool, statements, disk).await
+    }
+
+    /// Begins a transaction that only reads, on a connection of `pool`, and sees every table as it is at its first statement.
+    pub(super) async fn snapshot(pool: &DatabaseConnection, statements: Arc<Statements>) -> Result<Self, DbErr> {
+        Self::begin_by(BEGIN_SNAPSHOT, pool, statements, None).await
+    }
+
+    async fn begin_by(
+        begin: [&str; 2],
+        pool: &DatabaseConnection,
+        statements: Arc<Statements>,
+        disk: Option<Arc<Disk>>,
+    ) -> Result<Self, DbErr> {
+        let lent = begun(pool, begin).await?;
         let session = Session {
             backend: pool.get_database_backend(),
             lent: Mutex::new(Some(lent)),
@@ -176,8 +193,8 @@ impl Transaction {
 }
 
 /// A connection of `pool` on which a transaction was begun.
-async fn begun(pool: &DatabaseConnection) -> Result<Lent, DbErr> {
-    let begin = of(pool.get_database_backend(), BEGIN);
+async fn begun(pool: &DatabaseConnection, begin: [&str; 2]) -> Result<Lent, DbErr> {
+    let begin = of(pool.get_database_backend(), begin);
     let mut lent = Lent::of(pool).await?;
     // Others than transactions of this module may have left one open.
     if lent.is_in_transaction() {

@@ -99,7 +99,7 @@ const REST: [(&str, &str, Needs); 73] = [
     ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 90] = [
+const FUNCTIONS: [(&str, &str, Needs); 91] = [
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-in/code", Nothing),
     ("GET", "/-/invite/read", Nothing),
@@ -144,6 +144,7 @@ const FUNCTIONS: [(&str, &str, Needs); 90] = [
     ("GET", "/-/import/read", Permission("records.import")),
     ("POST", "/-/import/check", Permission("records.import")),
     ("POST", "/-/import/run", Permission("records.import")),
+    ("POST", "/-/import/remove", Permission("records.import")),
     ("GET", "/-/users/list", Inside("users.view")),
     ("GET", "/-/users/read", Inside("users.view")),
     ("GET", "/-/users/new", Inside("users.add")),

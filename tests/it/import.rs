@@ -1,15 +1,23 @@
 //! Import: real files come in whole, dirty ones leave no trace.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use kontor::access::gate::Access;
 use kontor::base::Result;
 use kontor::base::money::Money;
+use kontor::base::time::Moment;
+use kontor::base::time::stored::now;
 use kontor::import::mapping::Mapping;
 use kontor::import::run::{self, File, Import, Mode, Watch};
 use kontor::import::{Counts, Kind, Report};
 use kontor::orders::pricing;
+use kontor::server::AppState;
+use kontor::server::database::Database;
 use sea_orm::{ConnectionTrait, Statement};
+use tower::ServiceExt;
 
 use crate::both;
 use crate::cli::{kontor, ok, refused};
@@ -390,6 +398,64 @@ async fn step(app: &TestApp, who: As, path: &str, id: &str, choices: &[(String, 
     app.form(who, path, "text/html", &fields).await
 }
 
+/// The page of an upload once nothing goes on with it any more.
+async fn settled(app: &TestApp, who: As, place: &str) -> Answer {
+    until(async || Some(app.page(who, place).await.expect(200)).filter(|page| !page.body.contains("<progress"))).await
+}
+
+/// What a question finds out, asked until there is an answer.
+async fn until<T>(question: impl AsyncFn() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(Instant::now() < end, "nothing happens");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The id of what was uploaded.
+async fn uploaded(app: &TestApp, who: As, files: &[(&str, &str, &[u8])]) -> String {
+    let place = upload(app, who, files).await.expect(303).header("location").to_owned();
+    place.strip_prefix("/import?upload=").unwrap().to_owned()
+}
+
+/// Uploads files that need no mapping, has them checked, and answers with their id.
+async fn checked(app: &TestApp, files: &[(&str, &str, &[u8])]) -> String {
+    let id = uploaded(app, As::Staff, files).await;
+    let page = app.page(As::Staff, &format!("/import?upload={id}")).await.expect(200);
+    step(app, As::Staff, "/-/import/check", &id, &choices(&page.body)).await.expect(303);
+    let page = settled(app, As::Staff, &format!("/import?upload={id}")).await;
+    assert!(page.body.contains("No problems."), "{}", page.body);
+    id
+}
+
+/// Another server over the same database.
+async fn another_server(app: &TestApp) -> AppState {
+    let database = Database::connect(&app.url).await.unwrap();
+    kontor::house::state((*app.state.settings).clone(), database)
+}
+
+/// The same people, who ask another server.
+async fn through(server: &AppState, app: &TestApp, method: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "kontor.example")
+        .header("sec-fetch-site", "same-origin")
+        .header("accept", "text/html")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("cookie", app.cookie(As::Staff).unwrap())
+        .body(Body::from(body))
+        .unwrap();
+    let response = kontor::house::router(server).unwrap().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+}
+
 both! {
     async fn the_page_imports_in_four_steps_without_javascript(app) {
         let page = app.page(As::Staff, "/import").await.expect(200);
@@ -416,14 +482,15 @@ both! {
         // The example says things about columns that these files do not have.
         let checked = step(app, As::Staff, "/-/import/check", &id, &chosen).await.expect(303);
         assert_eq!(checked.header("location"), place);
-        let page = app.page(As::Staff, &place).await.expect(200);
+        let page = settled(app, As::Staff, &place).await;
         assert!(page.body.contains("Name is required.") && page.body.contains("There is no such column"), "{}", page.body);
         assert!(!page.body.contains("/-/import/run"), "what has problems cannot be imported");
         let report = app.page(As::Staff, &format!("/-/import/report?upload={id}")).await.expect(200);
         assert!(report.header("content-type").starts_with("text/csv"));
         assert!(report.body.contains("people.csv,3,company_name,Name is required.\r\n"), "{}", report.body);
-        let tried = step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
-        assert!(!tried.header("set-cookie").contains("kontor_done"), "nothing was imported, so there is nothing to undo");
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let page = settled(app, As::Staff, &place).await;
+        assert!(!page.body.contains("/-/changes/undo"), "nothing was imported, so there is nothing to undo");
         assert_eq!(app.rows("customers").await + app.rows("products").await, 0);
 
         // The contact's name stands in for the missing company.
@@ -436,14 +503,13 @@ both! {
         assert_eq!(choices(&refused.body), mended, "what was chosen is kept");
         mended.last_mut().unwrap().1 = "[customers]\nnotes = [\"=Fax\", \"fax\"]\n[products]\nunit = \"=pcs\"".into();
         step(app, As::Staff, "/-/import/check", &id, &mended).await.expect(303);
-        let page = app.page(As::Staff, &place).await.expect(200);
+        let page = settled(app, As::Staff, &place).await;
         assert!(page.body.contains("No problems. Nothing is written yet.") && page.body.contains("/-/import/run"));
         assert_eq!(choices(&page.body), mended);
         assert_eq!(app.rows("customers").await, 0, "a dry run writes nothing");
 
-        let done = step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
-        assert!(done.header("set-cookie").starts_with("kontor_done=Imported."), "the page offers to undo it");
-        let page = app.page(As::Staff, &place).await.expect(200);
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let page = settled(app, As::Staff, &place).await;
         assert!(page.body.contains("Everything was imported") && page.body.contains("href=\"/customers\""));
         assert_eq!((app.rows("customers").await, app.rows("products").await, app.rows("import_files").await), (2, 2, 0));
         let customer = app.get(As::Staff, "/api/customers/?code=B").await.json()["results"][0].clone();
@@ -452,7 +518,13 @@ both! {
         assert_eq!(number(app, event).await, 1);
         let events = app.rows("events").await;
         step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        let page = settled(app, As::Staff, &place).await;
         assert_eq!(app.rows("events").await, events, "a second click does nothing");
+        let (_, form) = page.body.split_once("/-/changes/undo").expect("the page offers to undo it");
+        let request = form.split_once("name=\"request\"").unwrap().1.split_once("value=\"").unwrap().1;
+        let request = request.split('"').next().unwrap();
+        app.form(As::Staff, "/-/changes/undo", "text/html", &[("request", request), ("page", &place)]).await.expect(303);
+        assert_eq!(app.rows("customers").await + app.rows("products").await, 0);
     }
 
     async fn pressing_the_button_twice_imports_once(app) {
@@ -514,10 +586,303 @@ both! {
             let id = place.strip_prefix("/import?upload=").unwrap();
             let page = app.page(As::Staff, &place).await.expect(200);
             step(app, As::Staff, "/-/import/check", id, &choices(&page.body)).await.expect(303);
-            let page = app.page(As::Staff, &place).await.expect(200);
+            let page = settled(app, As::Staff, &place).await;
             assert!(page.body.contains("nothing can be imported"), "{content:?}");
         }
     }
+
+    async fn the_worst_files_take_nobody_down(app) {
+        let many = 1_000_000;
+        let wide = (0..16_000).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
+        let columns = (0..300).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
+        let files: Vec<(&str, Vec<u8>)> = vec![
+            ("x.csv: The first row names more than 300 columns", format!("{wide}\n").into_bytes()),
+            ("x.csv: The first row names more than 300 columns", [vec![b','; 15_999], vec![b'a']].concat()),
+            ("x.csv: The name of a column can have up to 200 characters.", vec![b'x'; 8 * many]),
+            ("x.csv: The first row names more than 300 columns", [vec![b'a'], vec![b','; 4 * many]].concat()),
+            ("", format!("{columns}\n{}", format!("{}\n", vec!["x"; 300].join(",")).repeat(5_000)).into_bytes()),
+            ("", [b"code,name\n".as_slice(), &vec![b'\n'; 4 * many]].concat()),
+            ("", [b"code,name\n".as_slice(), &vec![b','; 4 * many]].concat()),
+            ("", [b"code,name\nA,".as_slice(), &vec![b'x'; 8 * many]].concat()),
+            ("", [b"code,name\nA,".as_slice(), "\u{fdfa}".repeat(many).as_bytes()].concat()),
+            ("", [b"code,name\nA,".as_slice(), &vec![0; 4 * many]].concat()),
+            ("", [b"code,name\n".as_slice(), "\"a\n".repeat(many).as_bytes()].concat()),
+            ("", [b"code,name\nA,\"".as_slice(), "\"\"".repeat(many).as_bytes()].concat()),
+            ("", [b"code,name\n".as_slice(), "A,\n".repeat(50_000).as_bytes()].concat()),
+        ];
+        let stop = Arc::new(AtomicBool::new(false));
+        let (router, over) = (app.router.clone(), Arc::clone(&stop));
+        let watching = tokio::spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                let request = Request::get("/healthz").body(Body::empty()).unwrap();
+                assert_eq!(router.clone().oneshot(request).await.unwrap().status(), 200);
+                longest = longest.max(begin.elapsed());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            longest
+        });
+        for files in files.chunks(4) {
+            let send = async |(refusal, content): &(&str, Vec<u8>)| {
+                let answer = upload(app, As::Staff, &[("customers", "x.csv", content)]).await;
+                if !refusal.is_empty() {
+                    assert!(answer.expect(400).body.contains(refusal), "{refusal}");
+                    return;
+                }
+                let place = answer.expect(303).header("location").to_owned();
+                let id = place.strip_prefix("/import?upload=").unwrap();
+                let page = app.page(As::Staff, &place).await.expect(200);
+                assert!(page.body.len() < 2_000_000, "a page that browsers can show: {}", page.body.len());
+                step(app, As::Staff, "/-/import/check", id, &choices(&page.body)).await.expect(303);
+                settled(app, As::Staff, &place).await;
+                step(app, As::Staff, "/-/import/remove", id, &[]).await.expect(303);
+            };
+            futures::future::join_all(files.iter().map(send)).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        let longest = watching.await.unwrap();
+        assert!(longest < Duration::from_secs(5), "somebody waited for {longest:?}");
+        assert_eq!((app.rows("imports").await, app.rows("import_parts").await, app.rows("customers").await), (0, 0, 0));
+    }
+
+    async fn a_file_arrives_in_parts_and_any_server_goes_on_with_it(app) {
+        let text = format!("code,name,notes\n{}", (0..2_000).map(|n| format!("C{n},Customer,{}\n", "x".repeat(500))).collect::<String>());
+        let id = uploaded(app, As::Staff, &[("customers", "people.csv", text.as_bytes())]).await;
+        assert!(app.rows("import_parts").await >= 4);
+        assert!(number(app, "SELECT CAST(MAX(LENGTH(content)) AS BIGINT) FROM import_parts").await <= 256 * 1_024);
+        assert_eq!(number(app, "SELECT CAST(SUM(LENGTH(content)) AS BIGINT) FROM import_parts").await, i64::try_from(text.len()).unwrap());
+        let other = another_server(app).await;
+        let place = format!("/import?upload={id}");
+        let page = through(&other, app, "GET", &place, &[]).await.expect(200);
+        assert!(page.body.contains("people.csv"));
+        let mut fields = vec![("id".to_owned(), id.clone()), ("page".to_owned(), place.clone())];
+        fields.extend(choices(&page.body));
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        through(&other, app, "POST", "/-/import/check", &fields).await.expect(303);
+        let page = settled(app, As::Staff, &place).await;
+        assert!(page.body.contains("No problems."), "{}", page.body);
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        settled(app, As::Staff, &place).await;
+        assert_eq!((app.rows("customers").await, app.rows("import_parts").await), (2_000, 0));
+        other.database.close().await;
+    }
+
+    async fn uploads_that_wait_are_limited_and_can_be_removed(app) {
+        let files: [(&str, &str, &[u8]); 1] = [("customers", "people.csv", CUSTOMERS.as_bytes())];
+        let first = uploaded(app, As::Staff, &files).await;
+        for _ in 0..19 {
+            uploaded(app, As::Staff, &files).await;
+        }
+        let refused = upload(app, As::Staff, &files).await.expect(409);
+        assert!(refused.body.contains("20 of your uploads wait to be imported. Remove one of them first."), "{}", refused.body);
+        assert_eq!(refused.body.matches("action=\"/-/import/remove\"").count(), 20, "the page says where");
+        assert!(refused.body.contains(&format!("/import?upload={first}")));
+        uploaded(app, As::Administrator, &files).await;
+        step(app, As::Administrator, "/-/import/remove", &first, &[]).await.expect(404);
+        step(app, As::Viewer, "/-/import/remove", &first, &[]).await.expect(403);
+        let removed = step(app, As::Staff, "/-/import/remove", &first, &[]).await.expect(303);
+        assert_eq!(removed.header("location"), "/import");
+        app.page(As::Staff, &format!("/import?upload={first}")).await.expect(404);
+        assert_eq!((app.rows("import_files").await, app.rows("import_parts").await), (20, 20));
+        let last = uploaded(app, As::Staff, &files).await;
+        // What was imported waits no longer.
+        step(app, As::Staff, "/-/import/run", &last, &[]).await.expect(303);
+        settled(app, As::Staff, &format!("/import?upload={last}")).await;
+        uploaded(app, As::Staff, &files).await;
+    }
+
+    async fn an_upload_that_breaks_off_is_forgotten(app) {
+        let head = "--xyz\r\ncontent-disposition: form-data; name=\"customers\"; filename=\"x.csv\"\r\n\r\ncode,name\n";
+        let cut = format!("{head}{}", "A,Anna\n".repeat(100_000));
+        let request = Request::post("/-/import/upload")
+            .header("sec-fetch-site", "same-origin")
+            .header("host", "kontor.example")
+            .header("accept", "text/html")
+            .header("content-type", "multipart/form-data; boundary=xyz")
+            .header("cookie", app.cookie(As::Staff).unwrap());
+        let answer = app.send(request.body(Body::from(cut)).unwrap()).await.expect(400);
+        assert!(answer.body.contains("The upload broke off."));
+        assert_eq!((app.rows("imports").await, app.rows("import_parts").await), (0, 0));
+        // One whose server went away is swept.
+        uploaded(app, As::Staff, &[("customers", "x.csv", CUSTOMERS.as_bytes())]).await;
+        app.execute("UPDATE imports SET state = 'uploading', heartbeat_at = '2026-01-01T00:00:00Z'").await;
+        assert!(!app.page(As::Staff, "/import").await.body.contains("x.csv"));
+        assert_eq!(kontor::import::upload::sweep(&app.state.database).await.unwrap(), 1);
+        assert_eq!((app.rows("imports").await, app.rows("import_parts").await), (0, 0));
+    }
+
+    async fn a_dry_run_waits_for_nobody_who_writes_and_nobody_waits_for_it(app) {
+        assert!(write(app, &all()).await.is_clean());
+        let held = app.state.database.write().await.unwrap();
+        held.execute_unprepared("UPDATE customers SET version = version + 1").await.unwrap();
+        held.execute_unprepared("UPDATE products SET version = version + 1").await.unwrap();
+        let changed = [
+            file(Kind::Customers, "code,name\nA,Antonia\nC,Carl\n"),
+            file(Kind::Orders, "number,customer_code\n7,C\n"),
+            file(Kind::Lines, "order_number,sku,quantity\n7,P,1\n"),
+        ];
+        let tried = import(app, &changed, "", Mode::DryRun).await.unwrap();
+        assert_eq!(tried.count(Kind::Customers), Counts { created: 1, changed: 1, unchanged: 0 });
+        assert_eq!(tried.count(Kind::Orders), created(1));
+        held.rollback().await.unwrap();
+        assert_eq!(write(app, &changed).await, tried);
+    }
+
+    async fn what_others_change_while_an_import_is_prepared_is_taken_into_account(app) {
+        assert!(write(app, &all()).await.is_clean());
+        let files = [
+            file(Kind::Products, "sku,name\nP,Pencil\n"),
+            file(Kind::Orders, "number,customer_code\n7,A\n"),
+            file(Kind::Lines, "order_number,sku,quantity\n7,P,2\n"),
+        ];
+        let held = app.state.database.write().await.unwrap();
+        let price = "UPDATE products SET price = 30000, version = version + 1 WHERE sku_key = 'p'";
+        held.execute_unprepared(price).await.unwrap();
+        let prepared = AtomicBool::new(false);
+        let tell = |done: usize, all: usize| prepared.store(prepared.load(Ordering::Relaxed) || 2 * done >= all, Ordering::Relaxed);
+        let access = Access::<Import>::system(&app.state.database).unwrap();
+        let (mapping, watch) = (Mapping::default(), Watch::new(&tell));
+        let importing = run::run(&access, &files, &mapping, Mode::Write, &watch);
+        let changing = async {
+            until(async || prepared.load(Ordering::Relaxed).then_some(())).await;
+            held.commit().await.unwrap();
+        };
+        let (report, ()) = tokio::join!(importing, changing);
+        assert!(report.unwrap().is_clean());
+        let product = app.get(As::Staff, "/api/products/?sku=P").await.json()["results"][0].clone();
+        assert_eq!((&product["name"], &product["price"], &product["version"]), (&"Pencil".into(), &"3.00".into(), &3.into()));
+        let order = app.get(As::Staff, "/api/orders/?number=7&expand=items").await.json()["results"][0].clone();
+        assert_eq!((&order["total"], &order["items"][0]["description"]), (&"6.00".into(), &"Pencil".into()));
+    }
+
+    async fn work_that_was_interrupted_is_recognised_and_starts_again_once(app) {
+        let id = checked(app, &[("customers", "people.csv", CUSTOMERS.as_bytes())]).await;
+        let place = format!("/import?upload={id}");
+        // Another server works on it, and was heard of lately.
+        let working = "UPDATE imports SET state = 'running', task = 'import', worker = 'other', steps_done = 1, steps_all = 4, heartbeat_at";
+        app.execute(&format!("{working} = '{}'", Moment::from(now()).rfc3339())).await;
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("1 of 4 steps done.") && page.body.contains("<progress"), "{}", page.body);
+        assert!(page.body.contains("http-equiv=\"refresh\""), "without JavaScript the page looks again");
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        step(app, As::Staff, "/-/import/remove", &id, &[]).await.expect(409);
+        assert_eq!(app.rows("customers").await, 0, "nobody starts what goes on");
+        // It was not heard of for a while.
+        app.execute(&format!("{working} = '2026-01-01T00:00:00Z'")).await;
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("The server stopped while it imported. Nothing was written"), "{}", page.body);
+        assert!(page.body.contains("/-/import/run"), "it can be started again");
+        let other = another_server(app).await;
+        let fields = [("id", id.as_str()), ("page", place.as_str())];
+        let (here, there) = tokio::join!(
+            step(app, As::Staff, "/-/import/run", &id, &[]),
+            through(&other, app, "POST", "/-/import/run", &fields)
+        );
+        assert_eq!((here.status.as_u16(), there.status.as_u16()), (303, 303));
+        let page = settled(app, As::Staff, &place).await;
+        assert!(page.body.contains("Everything was imported"), "{}", page.body);
+        assert_eq!(number(app, "SELECT COUNT(*) FROM events WHERE resource = 'imports'").await, 1, "and it is imported once");
+        assert_eq!(app.rows("customers").await, 2);
+        other.database.close().await;
+    }
+
+    async fn a_server_that_stops_takes_its_imports_back_and_another_can_start_them(app) {
+        let id = checked(app, &[("customers", "people.csv", CUSTOMERS.as_bytes())]).await;
+        let place = format!("/import?upload={id}");
+        let other = another_server(app).await;
+        let fields = [("id", id.as_str()), ("page", place.as_str())];
+        let turns = (other.background.turn().await, other.background.turn().await);
+        through(&other, app, "POST", "/-/import/run", &fields).await.expect(303);
+        let page = through(&other, app, "GET", &place, &[]).await.expect(200);
+        assert!(page.body.contains("this waits for its turn"), "{}", page.body);
+        // What it writes waits for somebody else.
+        let held = app.state.database.write().await.unwrap();
+        if app.url.starts_with("postgres") {
+            held.execute_unprepared("LOCK TABLE customers IN SHARE ROW EXCLUSIVE MODE").await.unwrap();
+        }
+        drop(turns);
+        until(async || {
+            let page = through(&other, app, "GET", &place, &[]).await.expect(200);
+            page.body.contains("2 of 4 steps done.").then_some(())
+        }).await;
+        other.background.stop();
+        held.rollback().await.unwrap();
+        assert!(other.background.stopped(Duration::from_secs(30)).await);
+        assert_eq!(app.rows("customers").await, 0, "nothing is written by half");
+        let page = app.page(As::Staff, &place).await.expect(200);
+        assert!(page.body.contains("The server stopped while it imported."), "{}", page.body);
+        step(app, As::Staff, "/-/import/run", &id, &[]).await.expect(303);
+        settled(app, As::Staff, &place).await;
+        assert_eq!(app.rows("customers").await, 2);
+        other.database.close().await;
+    }
+
+    async fn a_dry_run_says_of_broken_files_what_the_import_says(app) {
+        let Some(folder) = northwind() else { return };
+        for (name, from, to) in [
+            ("customers.csv", "ANTON,", "ALFKI,"),
+            ("customers.csv", "\nAROUT,", "\n,"),
+            ("products.csv", "\n5,", "\n4,"),
+            ("orders.csv", "1996-07-08", "1996-07-38"),
+            ("orders.csv", "VINET", "NOBODY"),
+            ("order_details.csv", "\n10248,", "\n99999,"),
+            ("order_details.csv", "\n10250,", "\n10249,"),
+        ] {
+            let mut files = files_of(&folder);
+            for file in files.iter_mut().filter(|file| file.name == name) {
+                let text = String::from_utf8(std::mem::take(&mut file.content)).unwrap();
+                assert!(text.contains(from), "{name} {from}");
+                file.content = text.replace(from, to).into_bytes();
+            }
+            let tried = import(app, &files, &example(), Mode::DryRun).await.unwrap();
+            assert!(!tried.is_clean(), "{name} {to}");
+            assert_eq!(import(app, &files, &example(), Mode::Write).await.unwrap(), tried);
+        }
+        assert_eq!(app.rows("customers").await, 0);
+    }
+}
+
+#[test]
+fn one_person_has_only_so_much_waiting() {
+    use crate::support::{Kind, run};
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        run(kind, &[("import_quota", "600000")], async |app| {
+            let large = format!("code,name\n{}", "A,Anna\n".repeat(50_000));
+            let first = uploaded(app, As::Staff, &[("customers", "x.csv", large.as_bytes())]).await;
+            let answer = upload(app, As::Staff, &[("customers", "y.csv", large.as_bytes())]).await.expect(413);
+            assert!(
+                answer.body.contains("up to 585 KiB together. Remove an upload that you do not need."),
+                "{}",
+                answer.body
+            );
+            assert!(answer.body.contains("Remove x.csv") && !answer.body.contains("Remove y.csv"));
+            assert_eq!(app.rows("imports").await, 1, "what is refused is not kept");
+            uploaded(app, As::Administrator, &[("customers", "z.csv", large.as_bytes())]).await;
+            step(app, As::Staff, "/-/import/remove", &first, &[]).await.expect(303);
+            uploaded(app, As::Staff, &[("customers", "y.csv", large.as_bytes())]).await;
+        });
+    }
+}
+
+#[test]
+fn while_an_import_writes_others_wait_for_it_or_learn_why_not() {
+    use crate::support::{Kind, run};
+    run(Kind::Sqlite, &[("request_timeout", "8")], async |app| {
+        let customer = || app.json(As::Staff, "POST", "/api/customers/", serde_json::json!({ "name": "Anna" }));
+        let writing = app.state.database.writing_much();
+        let held = app.state.database.write().await.unwrap();
+        let answer = customer().await.expect(503).json();
+        assert_eq!(answer["detail"], "An import is writing just now. Nothing was saved; try again soon.");
+        let later = async {
+            // Longer than anybody waits otherwise.
+            tokio::time::sleep(Duration::from_millis(5_500)).await;
+            held.rollback().await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(customer(), later);
+        answer.expect(201);
+        drop(writing);
+    });
 }
 
 #[test]
