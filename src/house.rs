@@ -22,6 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::access::permission::{Catalogue, Extra, Row};
+use crate::access::security::{self, Recorder};
 use crate::access::throttle::Throttle;
 use crate::access::{invitation, role, session, user};
 use crate::app::shell;
@@ -100,7 +101,7 @@ pub const REFERENCES: [Reference; 5] = [
 ];
 
 /// What can be permitted beyond viewing, adding, changing and deleting records.
-const EXTRAS: [(&str, &str); 9] = [
+const EXTRAS: [(&str, &str); 10] = [
     ("orders.place", "Place orders"),
     ("orders.ship", "Ship orders"),
     ("orders.reopen", "Reopen placed orders"),
@@ -108,6 +109,7 @@ const EXTRAS: [(&str, &str); 9] = [
     (orders::status::OVERRIDE_CREDIT, "Place orders beyond a customer's credit limit"),
     ("records.import", "Import files"),
     ("history.view", "See the log of the whole house"),
+    ("security.view", "See who signed in and what was done about ways in"),
     ("admin.view", "Open the admin area"),
     ("settings.change", "Change settings while the server runs"),
 ];
@@ -154,12 +156,14 @@ pub fn page_routes() -> &'static [AxumRouteListing] {
 /// What every request can reach.
 pub fn state(settings: Settings, database: Database) -> AppState {
     let api = api();
+    let database = database
+        .knowing(&REFERENCES, &settings.currency)
+        .granting(catalogue())
+        .answering_within(settings.request_timeout);
     AppState::from(Shared {
         started: Instant::now(),
-        database: database
-            .knowing(&REFERENCES, &settings.currency)
-            .granting(catalogue())
-            .answering_within(settings.request_timeout),
+        security: Arc::new(Recorder::new(database.clone())),
+        database,
         background: Background::default(),
         limits: Arc::new(Limits::new(settings.rate_limit, settings.rate_burst)),
         page_limits: Arc::new(Limits::new(settings.page_rate_limit, settings.page_rate_burst)),
@@ -197,7 +201,7 @@ pub fn router(state: &AppState) -> Result<Router> {
             ServiceBuilder::new()
                 .layer(same_site::layer(settings)?)
                 .layer(from_fn_with_state(state.clone(), same_site::said_only))
-                .layer(session::layer(state.database.clone(), settings.secure_cookies))
+                .layer(session::layer(state.database.clone(), settings))
                 .layer(from_fn_with_state(state.clone(), web::identify)),
         );
     let router = Router::new()
@@ -300,6 +304,7 @@ pub async fn serve_beside(
     if !state.background.stopped(state.settings.shutdown_timeout).await {
         tracing::warn!("work beside the requests was given up");
     }
+    state.security.flush().await;
     state.database.close().await;
     Ok(())
 }
@@ -349,6 +354,7 @@ async fn sweep(state: AppState) {
             idempotency::sweep(database).await,
             import::upload::sweep(database).await,
             admin::run::sweep(database).await,
+            security::sweep(database, state.settings.security_event_days).await,
         ];
         for swept in swept {
             if let Err(error) = swept {

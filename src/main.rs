@@ -167,6 +167,9 @@ enum User {
     /// Give a person another password; ends their sessions
     SetPassword {
         email: String,
+        /// End their API tokens too
+        #[arg(long)]
+        end_tokens: bool,
         /// Read the password from standard input instead of making one
         #[arg(long)]
         password_stdin: bool,
@@ -412,9 +415,10 @@ async fn users(database: &Database, command: User) -> Result<()> {
             }
             Ok(())
         }
-        User::SetPassword { email, password_stdin } => {
+        User::SetPassword { email, end_tokens, password_stdin } => {
             let password = chosen_password(password_stdin)?;
-            user::Entity::set_password(&Access::system(database)?, &email, password.clone()).await?;
+            let tokens = if end_tokens { user::Tokens::End } else { user::Tokens::Keep };
+            user::Entity::set_password(&Access::system(database)?, &email, password.clone(), tokens).await?;
             if password_stdin { Ok(()) } else { print(&format!("{password}\n")) }
         }
     }

@@ -28,6 +28,8 @@ mod m20261128_000020_search_heads;
 mod m20261129_000021_readiness;
 mod m20261129_000024_import_parts;
 mod m20261129_000027_import_work;
+mod m20261129_000025_narrow_ways;
+mod m20261129_000028_security_events;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -57,6 +59,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000021_readiness::Migration),
             Box::new(m20261129_000024_import_parts::Migration),
             Box::new(m20261129_000027_import_work::Migration),
+            Box::new(m20261129_000025_narrow_ways::Migration),
+            Box::new(m20261129_000028_security_events::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::permission::Catalogue;
@@ -87,11 +88,19 @@ pub struct Caller {
     pub door: Door,
     /// Stands in the answer, in the log and in every event of the request.
     pub request_id: String,
+    /// The e-mail of the account that acts, by a session or by a token.
+    pub account: Option<String>,
+    /// Where the request came from; absent for the command line.
+    pub address: Option<IpAddr>,
     pub permissions: Vec<String>,
     /// The zone they read times in, by its IANA name; UTC when absent.
     pub time_zone: Option<String>,
     /// Whether they must set up a second factor before anything else.
     pub must_enrol: bool,
+    /// Whether the person's session began with a link that somebody else made.
+    pub is_by_link: bool,
+    /// Whether the person gave their password within the last minutes (see [`super::session::RECENT`]).
+    pub is_recent: bool,
     /// Whether every change must name the version it was decided on.
     pub requires_version: bool,
     /// What keeps a repeated request from being carried out twice.
@@ -107,9 +116,13 @@ impl Caller {
             actor: Actor::System,
             door: Door::Cli,
             request_id: uuid::Uuid::now_v7().to_string(),
+            account: None,
+            address: None,
             permissions: vec![super::EVERYTHING.into()],
             time_zone: None,
             must_enrol: false,
+            is_by_link: false,
+            is_recent: true,
             requires_version: false,
             claim: None,
             purpose: None,
@@ -241,6 +254,12 @@ impl<P> Access<P> {
     /// The same access, through another door: what it does is told apart in the history.
     pub fn through(&self, door: Door) -> Self {
         let caller = Arc::new(Caller { door, ..Caller::clone(&self.caller) });
+        Self { database: self.database.clone(), caller, permission: PhantomData }
+    }
+
+    /// The same access of a person who just gave their password.
+    pub(crate) fn confirmed(&self) -> Self {
+        let caller = Arc::new(Caller { is_recent: true, ..Caller::clone(&self.caller) });
         Self { database: self.database.clone(), caller, permission: PhantomData }
     }
 

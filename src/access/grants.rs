@@ -1,6 +1,7 @@
 //! What people hold through their roles, and the rule that nobody gives what they do not have.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Query, SelectStatement};
 use sea_orm::{ActiveValue::Set, Condition, DbBackend, JoinType, QuerySelect, RelationDef};
 
 use super::EVERYTHING;
@@ -66,6 +67,11 @@ pub async fn held_by(db: &impl ConnectionTrait, user_id: i64) -> Result<Vec<Stri
         .all(db)
         .await?;
     Ok(roles.iter().flat_map(|permissions| split(permissions)).collect())
+}
+
+/// The ids of everybody who has a role.
+pub(super) fn having(role_id: i64) -> SelectStatement {
+    Query::select().column(Column::UserId).from(Entity).and_where(Column::RoleId.eq(role_id)).to_owned()
 }
 
 /// The roles with these codes. One statement.

@@ -4,12 +4,15 @@
 use chrono::TimeDelta;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
+use sea_orm::{ActiveValue::Set};
 use serde_json::json;
 
 use super::gate::{Access, Actor, Caller};
+use super::people::{joined, split};
+use super::permission::lacking;
 use super::token::digest;
-use super::{password, session, user};
+use super::{grants, password, second_factor, session, user};
 use crate::base::error::Code;
 use crate::base::form::{Field, Given, Kind};
 use crate::base::time::stored::{Timestamp, now};
@@ -27,6 +30,10 @@ pub struct Model {
     /// The digest of the secret in the link.
     pub hash: String,
     pub expires_at: Timestamp,
+    /// The person who made it; absent for the command line.
+    pub made_by: Option<i64>,
+    /// What whoever made it held then: the codes, separated by spaces.
+    pub reach: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -60,20 +67,43 @@ pub async fn invite_in<P>(transaction: &DatabaseTransaction, access: &Access<P>,
         return Err(Error::new(Code::Conflict, "Only somebody active who signs in can be invited."));
     }
     let secret = hex::encode(rand::random::<[u8; 32]>());
-    let invitation = ActiveModel { user_id: Set(id), hash: Set(digest(&secret)), expires_at: Set(now() + LIFETIME) };
-    let again = OnConflict::column(Column::UserId).update_columns([Column::Hash, Column::ExpiresAt]).to_owned();
+    let invitation = ActiveModel {
+        user_id: Set(id),
+        hash: Set(digest(&secret)),
+        expires_at: Set(now() + LIFETIME),
+        made_by: Set(access.caller().user_id()),
+        reach: Set(joined(&access.caller().permissions)),
+    };
+    let columns = [Column::Hash, Column::ExpiresAt, Column::MadeBy, Column::Reach];
+    let again = OnConflict::column(Column::UserId).update_columns(columns).to_owned();
     Entity::insert(invitation).on_conflict(again).exec_without_returning(transaction).await?;
     session::end_all(transaction, id, None).await?;
     user::done(transaction, access.caller(), &user, "invite").await?;
     Ok(secret)
 }
 
+fn gone() -> Error {
+    Error::new(Code::NotFound, "This link was used or has run out. Ask for another one.")
+}
+
+/// Whether a link may still be taken: its person holds nothing that its maker could not give when they made it, and nothing that
+/// they could not give now.
+async fn covers(db: &impl ConnectionTrait, invitation: &Model) -> Result<bool> {
+    let held = grants::held_by(db, invitation.user_id).await?;
+    let beyond = |reach: &[String]| lacking(reach, held.iter().map(String::as_str)).is_some();
+    if beyond(&split(&invitation.reach)) {
+        return Ok(false);
+    }
+    let Some(maker) = invitation.made_by else { return Ok(true) };
+    let is_active = user::Entity::find_by_id(maker).one(db).await?.is_some_and(|maker| maker.is_active);
+    Ok(is_active && !beyond(&grants::held_by(db, maker).await?))
+}
+
 /// Whom a link invites.
 ///
 /// # Errors
-/// `NotFound` for a link that is not known, was used, or has run out.
+/// `NotFound` for a link that is not known, was used, has run out, or reaches further by now than its maker may.
 pub async fn invited(db: &impl ConnectionTrait, secret: &str) -> Result<user::Model> {
-    let gone = || Error::new(Code::NotFound, "This link was used or has run out. Ask for another one.");
     let invitation = Entity::find()
         .filter(Column::Hash.eq(digest(secret)))
         .filter(Column::ExpiresAt.gt(now()))
@@ -81,10 +111,11 @@ pub async fn invited(db: &impl ConnectionTrait, secret: &str) -> Result<user::Mo
         .await?
         .ok_or_else(gone)?;
     let user = user::Entity::by_id(db, invitation.user_id).await?;
-    if user.is_active { Ok(user) } else { Err(gone()) }
+    if user.is_active && covers(db, &invitation).await? { Ok(user) } else { Err(gone()) }
 }
 
-/// Takes a link: the person chooses a name and a password, and the link is spent. Returns the person, who can sign in now.
+/// Takes a link: the person chooses a name and a password, and the link is spent. Returns the person, who can sign in now, and
+/// how far the session may reach that begins with it: what the maker of the link held.
 ///
 /// # Errors
 /// `NotFound` for a link that is not valid; `Invalid` at `name` or `password`.
@@ -94,7 +125,7 @@ pub async fn accept(
     secret: &str,
     name: &str,
     password: String,
-) -> Result<user::Model> {
+) -> Result<(user::Model, String)> {
     let user = invited(database.reader(), secret).await?;
     let field = Field::new("name", "Name", Kind::Line { max: 200 }).required();
     let name = match field.check(&Given::typed(field.kind, name)) {
@@ -103,22 +134,65 @@ pub async fn accept(
     };
     let hash = password::chosen(password, vec![name.clone(), user.email.clone()]).await?;
     let transaction = database.write().await?;
+    // What the person may does not change between here and the commit.
+    grants::take_turns(&transaction).await?;
+    let link = Entity::find().filter(Column::Hash.eq(digest(secret))).one(&transaction).await?.ok_or_else(gone)?;
+    if !covers(&transaction, &link).await? {
+        return Err(gone());
+    }
     let spent = Entity::delete_many().filter(Column::Hash.eq(digest(secret))).exec(&transaction).await?;
     if spent.rows_affected == 0 {
-        return Err(Error::new(Code::NotFound, "This link was used or has run out. Ask for another one."));
+        return Err(gone());
     }
     let user = user::Entity::by_id(&transaction, user.id).await?;
     user::set_hash(&transaction, user.id, hash).await?;
+    second_factor::reopened(&transaction, user.id).await?;
     session::end_all(&transaction, user.id, None).await?;
     let renamed = user::Entity::named(&transaction, &user, name).await?;
     let actor = Actor::User { id: user.id, name: renamed.name.clone(), email: user.email.clone() };
-    let caller = Caller { actor, ..caller.clone() };
+    let caller = Caller { actor, account: Some(user.email.clone()), ..caller.clone() };
     let versions = (Some(user.version), Some(renamed.version));
     let subject = Subject { resource: "users", id: user.id, command: "accept_invitation", versions, reason: None };
     let changes = if user.name == renamed.name { json!({}) } else { json!({ "name": [user.name, renamed.name] }) };
     record(&transaction, &caller, subject, changes).await?;
     transaction.commit().await?;
-    Ok(renamed)
+    Ok((renamed, link.reach))
+}
+
+/// Whose rights were widened.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Widened {
+    Person(i64),
+    /// Everybody who has this role.
+    Role(i64),
+}
+
+/// Ends the open links of people who may more by now than the maker of the link could give, and their sessions that began with
+/// such a link.
+pub(super) async fn end_narrower(transaction: &DatabaseTransaction, widened: Widened) -> Result<()> {
+    let whose = |column: SimpleExpr| match widened {
+        Widened::Person(id) => column.eq(id),
+        Widened::Role(id) => column.in_subquery(grants::having(id)),
+    };
+    let links = Entity::find().filter(whose(Expr::col(Column::UserId).into())).all(transaction).await?;
+    for link in links {
+        if !covers(transaction, &link).await? {
+            Entity::delete_by_id(link.user_id).exec(transaction).await?;
+        }
+    }
+    let begun = session::Entity::find()
+        .filter(session::Column::Reach.is_not_null())
+        .filter(whose(Expr::col(session::Column::UserId).into()))
+        .all(transaction)
+        .await?;
+    for session in begun {
+        let (Some(user_id), Some(reach)) = (session.user_id, session.reach) else { continue };
+        let held = grants::held_by(transaction, user_id).await?;
+        if lacking(&split(&reach), held.iter().map(String::as_str)).is_some() {
+            session::Entity::delete_by_id(session.id).exec(transaction).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets links that ran out.

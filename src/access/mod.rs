@@ -30,6 +30,9 @@ pub mod role;
 /// Codes of an app beside the password.
 #[cfg(feature = "ssr")]
 pub mod second_factor;
+/// Security events: who came in, or tried to.
+#[cfg(feature = "ssr")]
+pub mod security;
 /// Sessions of the web app.
 #[cfg(feature = "ssr")]
 pub mod session;

@@ -8,7 +8,7 @@ use super::gate::{Access, Oneself};
 use super::part::{Lines, Part};
 use super::people::{SessionLine, TokenLine};
 use super::token::{self, NewToken};
-use super::{password, session, user};
+use super::{password, second_factor, session, user};
 use crate::base::listing::MAX_PAGE_SIZE;
 use crate::base::time::stored::now;
 use crate::base::time::zones;
@@ -20,7 +20,7 @@ use crate::server::transaction::DatabaseTransaction;
 ///
 /// # Errors
 /// `Invalid` at `password`.
-pub(super) async fn with_password(access: &Access<Oneself>, password: String) -> Result<user::Model> {
+pub async fn with_password(access: &Access<Oneself>, password: String) -> Result<user::Model> {
     let user = user::Entity::by_id(access.reader(), access.user_id()).await?;
     if password::verify(password, user.password_hash.clone()).await? {
         Ok(user)
@@ -29,7 +29,7 @@ pub(super) async fn with_password(access: &Access<Oneself>, password: String) ->
     }
 }
 
-/// Changes the password and ends all other sessions; `session` stays.
+/// Changes the password and ends all other sessions, and their tokens if that is wanted; `session` stays.
 ///
 /// # Errors
 /// `Invalid` at `password`, when the old one is wrong, or at `new_password`.
@@ -38,6 +38,7 @@ pub async fn change_password(
     old: String,
     new: String,
     session: Option<String>,
+    tokens: user::Tokens,
 ) -> Result<()> {
     let user = with_password(access, old).await?;
     let hash = password::chosen(new, vec![user.name.clone(), user.email.clone()]).await.map_err(|mut error| {
@@ -49,7 +50,11 @@ pub async fn change_password(
     let transaction = access.write().await?;
     let user = user::Entity::by_id(&transaction, user.id).await?;
     user::set_hash(&transaction, user.id, hash).await?;
+    second_factor::reopened(&transaction, user.id).await?;
     session::end_all(&transaction, user.id, session).await?;
+    if tokens == user::Tokens::End {
+        token::end_all(&transaction, access.caller(), user.id).await?;
+    }
     user::done(&transaction, access.caller(), &user, "change_password").await?;
     transaction.commit().await
 }

@@ -186,7 +186,8 @@ impl Input for TokenInput {
 /// Where a person stands with their second factor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Enrolment {
-    Off,
+    /// Whether beginning to set it up asks for the password.
+    Off { asks_password: bool },
     /// The app is to learn the secret, by QR code or as text, and to show a first code.
     Begun {
         /// In base 32.

@@ -6,8 +6,9 @@ use serde_json::{Map, json};
 
 use super::EVERYTHING;
 use super::gate::Access;
-use super::grants;
 use super::people::{ROLES, Role, RoleInput, joined, split};
+use super::permission::lacking;
+use super::{grants, invitation};
 use crate::base::column::placed_row;
 use crate::base::form::nearest;
 use crate::base::listing::Listing;
@@ -143,6 +144,11 @@ impl Resource for Entity {
         let everything = |role: &Role| role.data.permissions.iter().any(|code| code == EVERYTHING);
         if before.is_some_and(everything) && !after.is_some_and(everything) {
             grants::some_administrator(transaction).await?;
+        }
+        if let (Some(before), Some(after)) = (before, after)
+            && lacking(&before.data.permissions, after.data.permissions.iter().map(String::as_str)).is_some()
+        {
+            invitation::end_narrower(transaction, invitation::Widened::Role(after.id)).await?;
         }
         Ok(())
     }

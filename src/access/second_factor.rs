@@ -1,10 +1,16 @@
 //! The second factor: codes of an app (TOTP, RFC 6238) beside the password, each taken once, and recovery codes for when the
 //! app is lost.
+//!
+//! Wrong codes are counted in the database, so that the count holds for all servers: after every [`SHUT_AFTER`] of them no code of
+//! the app is taken for an hour, then for two, up to a day. It ends by itself, with a recovery code, with another password, or
+//! when an administrator takes the factor away. Nobody gets that far without the password, so nobody else can shut the owner out.
 
+use chrono::TimeDelta;
 use qrcodegen::{QrCode, QrCodeEcc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue, ActiveValue::Set, QuerySelect};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 use super::gate::{Access, Oneself};
@@ -28,6 +34,10 @@ pub struct Model {
     pub last_step: i64,
     /// Absent until a first code showed that the app has the secret.
     pub confirmed_at: Option<Timestamp>,
+    /// Wrong codes since the last right one.
+    pub failures: i64,
+    /// Until when no code of the app is taken.
+    pub shut_until: Option<Timestamp>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -56,6 +66,15 @@ pub mod recovery {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// After so many wrong codes in a row, and after every further so many, no code of the app is taken for a while.
+const SHUT_AFTER: i64 = 30;
+/// How long that is the first time; each time is twice as long as the one before.
+const SHUT_FOR: TimeDelta = TimeDelta::hours(1);
+/// How long it is at the most.
+const SHUT_AT_MOST: TimeDelta = TimeDelta::hours(24);
+/// From so many wrong codes on a person is told of them at the next sign-in.
+const TOLD_FROM: i64 = 10;
 
 /// How many recovery codes there are at first.
 const CODES: usize = 10;
@@ -99,7 +118,9 @@ pub async fn is_on(db: &impl ConnectionTrait, user_id: i64) -> Result<bool> {
 /// When the database does not answer.
 pub async fn enrolment(access: &Access<Oneself>) -> Result<Enrolment> {
     let id = access.user_id();
-    let Some(factor) = Entity::find_by_id(id).one(access.reader()).await? else { return Ok(Enrolment::Off) };
+    let Some(factor) = Entity::find_by_id(id).one(access.reader()).await? else {
+        return Ok(Enrolment::Off { asks_password: !access.caller().is_recent });
+    };
     if factor.confirmed_at.is_some() {
         let left = recovery::Entity::find().filter(recovery::Column::UserId.eq(id)).count(access.reader()).await?;
         return Ok(Enrolment::On { codes_left: left });
@@ -121,7 +142,7 @@ pub async fn begin(access: &Access<Oneself>) -> Result<()> {
         return Err(Error::new(Code::Conflict, "You have a second factor already. Turn it off first to change it."));
     }
     let secret = Secret::from(rand::random::<[u8; 20]>()).to_base32();
-    let factor = ActiveModel { user_id: Set(id), secret: Set(secret), last_step: Set(0), confirmed_at: Set(None) };
+    let factor = ActiveModel { user_id: Set(id), secret: Set(secret), last_step: Set(0), ..Default::default() };
     let again = OnConflict::column(Column::UserId).update_columns([Column::Secret, Column::LastStep]).to_owned();
     Entity::insert(factor).on_conflict(again).exec_without_returning(&transaction).await?;
     transaction.commit().await
@@ -146,15 +167,18 @@ pub async fn confirm(access: &Access<Oneself>, code: &str) -> Result<Vec<String>
     Ok(codes)
 }
 
-/// Makes new recovery codes in place of the old ones, for who has a code of the app.
+/// Makes new recovery codes in place of the old ones, for who has a code of the app. What became of the code is `told`.
 ///
 /// # Errors
 /// `Invalid` at `code`.
-pub async fn renew_codes(access: &Access<Oneself>, code: &str) -> Result<Vec<String>> {
+pub async fn renew_codes(access: &Access<Oneself>, code: &str, told: fn(&user::Model, Taken)) -> Result<Vec<String>> {
     let transaction = access.write().await?;
     let user = user::Entity::by_id(&transaction, access.user_id()).await?;
-    if !taken(&transaction, &user, code).await? {
-        return Err(wrong());
+    let taken = taken(&transaction, &user, code).await?;
+    told(&user, taken);
+    if let Some(refused) = taken.refused() {
+        transaction.commit().await?;
+        return Err(refused);
     }
     let codes = fresh_codes(&transaction, user.id).await?;
     user::done(&transaction, access.caller(), &user, "recovery_codes").await?;
@@ -162,15 +186,23 @@ pub async fn renew_codes(access: &Access<Oneself>, code: &str) -> Result<Vec<Str
     Ok(codes)
 }
 
-/// Turns it off, for who has both the password and a code.
+/// Turns it off, for who has both the password and a code. What became of the code is `told`.
 ///
 /// # Errors
 /// `Invalid` at `password` or at `code`.
-pub async fn turn_off(access: &Access<Oneself>, password: String, code: &str) -> Result<()> {
+pub async fn turn_off(
+    access: &Access<Oneself>,
+    password: String,
+    code: &str,
+    told: fn(&user::Model, Taken),
+) -> Result<()> {
     let user = super::own::with_password(access, password).await?;
     let transaction = access.write().await?;
-    if !taken(&transaction, &user, code).await? {
-        return Err(wrong());
+    let taken = taken(&transaction, &user, code).await?;
+    told(&user, taken);
+    if let Some(refused) = taken.refused() {
+        transaction.commit().await?;
+        return Err(refused);
     }
     forget(&transaction, user.id).await?;
     user::done(&transaction, access.caller(), &user, "second_factor_off").await?;
@@ -192,36 +224,127 @@ pub async fn take_away(access: &Access<Change<user::Entity>>, id: i64) -> Result
     transaction.commit().await
 }
 
-/// Whether a code is right for a person: one of their app, or a recovery code. It is spent then.
+/// What became of a code that somebody entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is right, and spent. So many wrong ones were entered before it.
+    Right { by: Means, failures: i64 },
+    /// It is not right. With it, the factor may have been shut.
+    Wrong { shut_until: Option<Timestamp> },
+    /// It was not looked at, as no code of the app is taken before this moment.
+    Shut { until: Timestamp },
+}
+
+/// What kind of code it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    App,
+    RecoveryCode,
+}
+
+impl Taken {
+    /// The error to answer with, unless the code was right.
+    pub fn refused(self) -> Option<Error> {
+        match self {
+            Taken::Right { .. } => None,
+            Taken::Wrong { .. } => Some(wrong()),
+            Taken::Shut { until } => {
+                let seconds = u32::try_from((until - now()).num_seconds()).unwrap_or_default().saturating_add(1);
+                let minutes = seconds.div_ceil(60);
+                let detail = format!(
+                    "There were too many wrong codes. Codes of the app are taken again in {minutes} minutes; a recovery code \
+                     works now."
+                );
+                Some(Error { retry_after: Some(seconds), ..Error::new(Code::TooManyRequests, detail) })
+            }
+        }
+    }
+
+    /// What a person who signs in is told of the wrong codes before theirs, if there were many.
+    pub fn warning(self) -> Option<String> {
+        match self {
+            Taken::Right { failures, .. } if failures >= TOLD_FROM => Some(format!(
+                "{failures} wrong codes were entered for your account before you signed in. Whoever entered them knows your \
+                 password: unless it was you, change it now."
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// How long a factor is shut after so many wrong codes; absent when it stays open.
+fn shut_for(failures: i64) -> Option<TimeDelta> {
+    let times = u32::try_from(failures / SHUT_AFTER).ok().filter(|times| *times > 0 && failures % SHUT_AFTER == 0)?;
+    let doubled = SHUT_FOR.checked_mul(2_i32.checked_pow(times - 1).unwrap_or(i32::MAX));
+    Some(doubled.map_or(SHUT_AT_MOST, |time| time.min(SHUT_AT_MOST)))
+}
+
+/// Whether a code is right for a person: one of their app, or a recovery code. It is spent then; a wrong one is counted. The
+/// transaction is to be committed either way.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn taken(transaction: &DatabaseTransaction, user: &user::Model, code: &str) -> Result<bool> {
-    let Some(factor) = Entity::find_by_id(user.id).one(transaction).await? else { return Ok(false) };
-    if let Some(step) = step(&factor, user, code)? {
-        // Of two with the same code at once, one finds the step taken.
-        let spent = Entity::update_many()
-            .set(ActiveModel { last_step: Set(step), ..Default::default() })
-            .filter(Column::UserId.eq(user.id))
-            .filter(Column::LastStep.lt(step))
-            .exec(transaction)
-            .await?;
-        return Ok(spent.rows_affected == 1);
+pub async fn taken(transaction: &DatabaseTransaction, user: &user::Model, code: &str) -> Result<Taken> {
+    // Locked, so that codes that are tried at once are all counted.
+    let factor = Entity::find_by_id(user.id).lock_exclusive().one(transaction).await?;
+    let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some()) else {
+        return Ok(Taken::Wrong { shut_until: None });
+    };
+    let failures = factor.failures;
+    let shut = factor.shut_until.filter(|until| *until > now());
+    if let (Some(until), Some(_)) = (shut, digits(code)) {
+        return Ok(Taken::Shut { until });
+    }
+    if let Some(step) = step(&factor, user, code)?.filter(|step| *step > factor.last_step) {
+        reopen(transaction, user.id, Some(step)).await?;
+        return Ok(Taken::Right { by: Means::App, failures });
     }
     let spent = recovery::Entity::delete_many()
         .filter(recovery::Column::UserId.eq(user.id))
         .filter(recovery::Column::Hash.eq(recovery_hash(user.id, code)))
         .exec(transaction)
         .await?;
-    Ok(spent.rows_affected == 1)
+    if spent.rows_affected == 1 {
+        reopen(transaction, user.id, None).await?;
+        return Ok(Taken::Right { by: Means::RecoveryCode, failures });
+    }
+    if shut.is_some() {
+        // Nobody makes it longer by wrong recovery codes.
+        return Ok(Taken::Wrong { shut_until: None });
+    }
+    let failures = failures.saturating_add(1);
+    let shut_until = shut_for(failures).map(|time| now() + time);
+    let counted = ActiveModel { failures: Set(failures), shut_until: Set(shut_until), ..Default::default() };
+    Entity::update_many().set(counted).filter(Column::UserId.eq(user.id)).exec(transaction).await?;
+    Ok(Taken::Wrong { shut_until })
+}
+
+/// Forgets wrong codes, so that codes of the app are taken again; `step` is that of the last one that was taken.
+async fn reopen(transaction: &DatabaseTransaction, user_id: i64, step: Option<i64>) -> Result<()> {
+    let open = ActiveModel {
+        failures: Set(0),
+        shut_until: Set(None),
+        last_step: step.map_or(ActiveValue::NotSet, Set),
+        ..Default::default()
+    };
+    Entity::update_many().set(open).filter(Column::UserId.eq(user_id)).exec(transaction).await?;
+    Ok(())
+}
+
+/// The same for a person who got another password, which whoever entered the wrong codes does not know.
+pub(super) async fn reopened(transaction: &DatabaseTransaction, user_id: i64) -> Result<()> {
+    reopen(transaction, user_id, None).await
+}
+
+/// A code as an app shows it: six digits, however they are spaced.
+fn digits(code: &str) -> Option<String> {
+    let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+    (digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(digits)
 }
 
 /// The step whose code this is.
 fn step(factor: &Model, user: &user::Model, code: &str) -> Result<Option<i64>> {
-    let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
+    let Some(digits) = digits(code) else { return Ok(None) };
     let seconds = u64::try_from(user::seconds()).unwrap_or_default();
     let step = totp(&factor.secret, &user.email)?.check(&digits, seconds);
     Ok(step.and_then(|step| i64::try_from(step).ok()))

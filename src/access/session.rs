@@ -3,7 +3,7 @@
 //! The database keeps a digest of the id, so a copy of it opens no session. One statement loads a session together with
 //! its person and their permissions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta};
 use sea_orm::entity::prelude::*;
@@ -18,7 +18,7 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
 
 use super::gate::{Access, Permission};
 use super::part::{Lines, Part};
-use super::people::{SessionLine, split};
+use super::people::{SessionLine, joined, split};
 use super::permission::lacking;
 use super::token::digest;
 use super::user::{self, Person};
@@ -29,6 +29,7 @@ use crate::base::time::stored::{Timestamp, now};
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
 use crate::server::database::Database;
+use crate::server::settings::Settings;
 use crate::server::transaction::DatabaseTransaction;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -46,6 +47,8 @@ pub struct Model {
     /// Where its person signed in.
     pub address: Option<String>,
     pub browser: Option<String>,
+    /// Of one that began with a link: what the maker of the link held. It ends once its person may more.
+    pub reach: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -64,9 +67,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The cookie's name.
 pub const COOKIE: &str = "kontor_session";
+/// The cookie's name over TLS: browsers take it from this host only, for its whole site, and never in plain (RFC 6265bis, 4.1.3.2).
+pub const SECURE_COOKIE: &str = "__Host-kontor_session";
 
-/// A session lives this long after it was last used.
-const LIFETIME: time::Duration = time::Duration::days(14);
+/// For so long after a person gave their password it is not asked again before what takes it once more, in seconds.
+pub const RECENT: i64 = 15 * 60;
 
 /// A session in use is prolonged at most this often, in seconds.
 const PROLONG_EVERY: i64 = 3600;
@@ -81,6 +86,16 @@ const PERSON: &str = "person";
 const PROLONGED: &str = "prolonged";
 const FROM: &str = "from";
 const AWAITED: &str = "awaited";
+/// When the person signed in, in seconds since the epoch; stays when the session gets another id.
+const SIGNED_IN: &str = "signed_in";
+/// When the person gave their password again, in seconds since the epoch.
+const CONFIRMED: &str = "confirmed";
+/// How far the session may reach that began with a link.
+const REACH: &str = "reach";
+/// What the person held when the session got its id.
+const RIGHTS: &str = "rights";
+/// What the person is told in this session.
+const NOTICE: &str = "notice";
 
 /// The permission to see who is signed in.
 #[derive(Debug)]
@@ -121,24 +136,40 @@ pub struct Awaited {
     pub email: String,
     /// Seconds since the epoch.
     pub since: i64,
+    /// Of somebody who came by a link: what the maker of the link held.
+    #[serde(default)]
+    pub reach: Option<String>,
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// What the person holds.
+    pub rights: Vec<String>,
+    /// For somebody who came by a link: what the maker of the link held.
+    pub reach: Option<String>,
+    /// What the person is to be told on the page of their account.
+    pub notice: Option<String>,
 }
 
 /// The layer that carries sessions in a cookie that scripts cannot read and other sites cannot send.
-pub fn layer(database: Database, secure: bool) -> SessionManagerLayer<Store> {
-    SessionManagerLayer::new(Store { database })
-        .with_name(COOKIE)
+pub fn layer(database: Database, settings: &Settings) -> SessionManagerLayer<Store> {
+    let secure = settings.secure_cookies;
+    let idle = time::Duration::days(settings.session_idle_days.into());
+    SessionManagerLayer::new(Store::new(database, settings))
+        .with_name(if secure { SECURE_COOKIE } else { COOKIE })
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(secure)
         .with_path("/")
-        .with_expiry(Expiry::OnInactivity(LIFETIME))
+        .with_expiry(Expiry::OnInactivity(idle))
 }
 
 /// Starts the session of a person under a new id.
 ///
 /// # Errors
 /// `Internal` when it cannot be stored.
-pub async fn start(session: &Session, user: user::Model, from: From) -> Result<()> {
+pub async fn start(session: &Session, user: user::Model, from: From, beginning: Beginning) -> Result<()> {
     session.cycle_id().await.map_err(failed)?;
     let person = Person {
         id: user.id,
@@ -147,21 +178,73 @@ pub async fn start(session: &Session, user: user::Model, from: From) -> Result<(
         permissions: Vec::new(),
         time_zone: user.time_zone,
         must_enrol: false,
+        is_by_link: beginning.reach.is_some(),
+        is_recent: true,
     };
     session.remove::<Awaited>(AWAITED).await.map_err(failed)?;
+    for name in [REACH, CONFIRMED, NOTICE] {
+        session.remove_value(name).await.map_err(failed)?;
+    }
+    for (name, text) in [(REACH, beginning.reach), (NOTICE, beginning.notice)] {
+        if let Some(text) = text {
+            session.insert(name, text).await.map_err(failed)?;
+        }
+    }
+    session.insert(RIGHTS, sorted(&beginning.rights)).await.map_err(failed)?;
+    session.insert(SIGNED_IN, user::seconds()).await.map_err(failed)?;
     session.insert(PERSON, person).await.map_err(failed)?;
     session.insert(FROM, from).await.map_err(failed)?;
     session.insert(PROLONGED, user::seconds()).await.map_err(failed)
 }
 
-/// Remembers under a new id that somebody's password was right; it is nobody's session yet.
+/// Permissions in one text that is the same for the same ones.
+fn sorted(permissions: &[String]) -> String {
+    let sorted: BTreeSet<String> = permissions.iter().cloned().collect();
+    joined(&sorted.into_iter().collect::<Vec<_>>())
+}
+
+/// Gives a session another id; it keeps all else, and its old id opens nothing from now on.
+///
+/// # Errors
+/// `Unauthenticated` when the session was ended meanwhile.
+pub async fn rotate(database: &Database, session: &Session) -> Result<()> {
+    let id = listed_id(session).ok_or_else(Error::unauthenticated)?;
+    let transaction = database.write().await?;
+    let ended = Entity::delete_by_id(id).exec(&transaction).await?.rows_affected;
+    transaction.commit().await?;
+    if ended == 0 {
+        return Err(Error::unauthenticated());
+    }
+    session.cycle_id().await.map_err(failed)
+}
+
+/// Notes that the person of a session gave their password again.
 ///
 /// # Errors
 /// `Internal` when it cannot be stored.
-pub async fn await_code(session: &Session, user: &user::Model) -> Result<()> {
+pub async fn confirm(session: &Session) -> Result<()> {
+    session.insert(CONFIRMED, user::seconds()).await.map_err(failed)
+}
+
+/// What the person is told in this session.
+///
+/// # Errors
+/// `Internal` when the store does not answer.
+pub async fn notice(session: &Session) -> Result<Option<String>> {
+    session.get(NOTICE).await.map_err(failed)
+}
+
+/// Remembers under a new id that somebody's password was right, or their link; it is nobody's session yet. `reach` is that of
+/// the link.
+///
+/// # Errors
+/// `Internal` when it cannot be stored.
+pub async fn await_code(session: &Session, user: &user::Model, reach: Option<String>) -> Result<()> {
     session.cycle_id().await.map_err(failed)?;
-    session.remove::<Person>(PERSON).await.map_err(failed)?;
-    let awaited = Awaited { user_id: user.id, email: user.email.clone(), since: user::seconds() };
+    for name in [PERSON, SIGNED_IN] {
+        session.remove_value(name).await.map_err(failed)?;
+    }
+    let awaited = Awaited { user_id: user.id, email: user.email.clone(), since: user::seconds(), reach };
     session.insert(AWAITED, awaited).await.map_err(failed)
 }
 
@@ -292,15 +375,29 @@ pub async fn end(session: &Session) -> Result<()> {
     session.flush().await.map_err(failed)
 }
 
-/// The person of the session, if somebody is signed in; prolongs a session in use.
+/// The person of the session, if somebody is signed in; prolongs a session in use. A session whose person may more than before
+/// gets another id, so that nobody who knows the old one gains by it.
 ///
 /// # Errors
 /// `Internal` when the store does not answer.
-pub async fn person(session: &Session) -> Result<Option<Person>> {
+pub async fn person(database: &Database, session: &Session) -> Result<Option<Person>> {
     let Some(person) = session.get::<Person>(PERSON).await.map_err(failed)? else { return Ok(None) };
     let prolonged: i64 = session.get(PROLONGED).await.map_err(failed)?.unwrap_or_default();
     if user::seconds() - prolonged > PROLONG_EVERY {
         session.insert(PROLONGED, user::seconds()).await.map_err(failed)?;
+    }
+    let (known, rights) = (session.get::<String>(RIGHTS).await.map_err(failed)?, sorted(&person.permissions));
+    if known.as_ref() != Some(&rights) {
+        session.insert(RIGHTS, &rights).await.map_err(failed)?;
+        let widened = |known: String| lacking(&split(&known), rights.split_whitespace()).is_some();
+        if known.is_some_and(widened) {
+            return match rotate(database, session).await {
+                Ok(()) => Ok(Some(person)),
+                // Another request of the same browser was first.
+                Err(error) if error.code == Code::Unauthenticated => Ok(None),
+                Err(error) => Err(error),
+            };
+        }
     }
     Ok(Some(person))
 }
@@ -332,6 +429,27 @@ fn failed(error: tower_sessions::session::Error) -> Error {
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    /// How long a session lives at the most, however much it is used.
+    absolute: TimeDelta,
+}
+
+impl Store {
+    pub fn new(database: Database, settings: &Settings) -> Self {
+        Self { database, absolute: TimeDelta::days(settings.session_days.into()) }
+    }
+
+    /// The session that a request came with, read anew: it holds nothing once it was ended.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read_again(&self, session: &Session) -> Result<Session> {
+        let again = Session::new(session.id(), std::sync::Arc::new(self.clone()), None);
+        if let Some(person) = again.get::<Person>(PERSON).await.map_err(failed)? {
+            // No answer carries a new id of it, so it keeps the one it has.
+            again.insert(RIGHTS, sorted(&person.permissions)).await.map_err(failed)?;
+        }
+        Ok(again)
+    }
 }
 
 placed_row! {
@@ -341,6 +459,8 @@ placed_row! {
         seen_at: Option<Timestamp>,
         address: Option<String>,
         browser: Option<String>,
+        created_at: Timestamp,
+        reach: Option<String>,
         user_id: Option<i64>,
         name: Option<String>,
         email: Option<String>,
@@ -360,9 +480,15 @@ fn backend(error: impl Into<Error>) -> session_store::Error {
     session_store::Error::Backend(format!("{away}{}", error.internal.as_deref().unwrap_or(&error.detail)))
 }
 
+/// When the person of a session signed in.
+fn signed_in(data: &HashMap<String, Value>) -> Option<Timestamp> {
+    DateTime::from_timestamp(data.get(SIGNED_IN)?.as_i64()?, 0)
+}
+
 fn columns(record: &Record) -> session_store::Result<ActiveModel> {
     let mut data = record.data.clone();
     let user_id = data.remove(PERSON).and_then(|person| person.get("id").and_then(Value::as_i64));
+    let reach = data.remove(REACH).and_then(|reach| reach.as_str().map(str::to_owned));
     let from: From = data.remove(FROM).and_then(|from| serde_json::from_value(from).ok()).unwrap_or_default();
     let data = serde_json::to_string(&data).map_err(|e| session_store::Error::Encode(e.to_string()))?;
     let expires_at = DateTime::from_timestamp(record.expiry_date.unix_timestamp(), 0)
@@ -374,6 +500,7 @@ fn columns(record: &Record) -> session_store::Result<ActiveModel> {
         expires_at: Set(expires_at),
         address: Set(Some(from.address)),
         browser: Set(Some(from.browser)),
+        reach: Set(reach),
         ..Default::default()
     })
 }
@@ -382,7 +509,7 @@ fn columns(record: &Record) -> session_store::Result<ActiveModel> {
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let mut session = columns(record)?;
-        session.created_at = Set(now());
+        session.created_at = Set(signed_in(&record.data).unwrap_or_else(now));
         session.seen_at = Set(Some(now()));
         let transaction = self.database.write().await.map_err(backend)?;
         Entity::insert(session).exec_without_returning(&transaction).await.map_err(backend)?;
@@ -406,11 +533,13 @@ impl SessionStore for Store {
         static STATEMENT: Written = Written::new();
         let id_in_database = digest(&id.to_string());
         let now = now();
-        let values = vec![id_in_database.as_str().into(), now.into(), true.into()];
+        let oldest = now - self.absolute;
+        let values = vec![id_in_database.as_str().into(), now.into(), oldest.into(), true.into()];
         let select = || {
             Entity::find()
                 .select_only()
                 .columns([Column::Data, Column::ExpiresAt, Column::SeenAt, Column::Address, Column::Browser])
+                .columns([Column::CreatedAt, Column::Reach])
                 .column_as(user::Column::Id, "user_id")
                 .columns([user::Column::Name, user::Column::Email, user::Column::TimeZone])
                 .columns([role::Column::Permissions, role::Column::RequiresSecondFactor])
@@ -421,6 +550,7 @@ impl SessionStore for Store {
                 .join(JoinType::LeftJoin, second_factor::of_user())
                 .filter(Column::Id.eq(id_in_database.as_str()))
                 .filter(Column::ExpiresAt.gt(now))
+                .filter(Column::CreatedAt.gt(oldest))
                 .filter(Column::UserId.is_null().or(user::Column::IsActive.eq(true)))
         };
         let rows: Vec<Row> = STATEMENT.rows(self.database.reader(), values, select).await.map_err(backend)?;
@@ -428,10 +558,21 @@ impl SessionStore for Store {
         let mut data: HashMap<String, Value> =
             serde_json::from_str(&first.data).map_err(|e| session_store::Error::Decode(e.to_string()))?;
         if let (Some(id), Some(name), Some(email)) = (first.user_id, first.name.clone(), first.email.clone()) {
-            let permissions = rows.iter().filter_map(|row| row.permissions.as_deref()).flat_map(split).collect();
+            let permissions: Vec<String> =
+                rows.iter().filter_map(|row| row.permissions.as_deref()).flat_map(split).collect();
+            if let Some(reach) = &first.reach {
+                if lacking(&split(reach), permissions.iter().map(String::as_str)).is_some() {
+                    return Ok(None);
+                }
+                data.insert(REACH.to_owned(), json!(reach));
+            }
+            let seconds = |name: &str| data.get(name).and_then(Value::as_i64);
+            let given = seconds(CONFIRMED).or_else(|| seconds(SIGNED_IN)).unwrap_or(first.created_at.timestamp());
+            let (is_by_link, is_recent) = (first.reach.is_some(), user::seconds() - given < RECENT);
             let required = rows.iter().any(|row| row.requires_second_factor == Some(true));
             let must_enrol = required && first.confirmed_at.is_none();
-            let person = Person { id, name, email, permissions, time_zone: first.time_zone.clone(), must_enrol };
+            let time_zone = first.time_zone.clone();
+            let person = Person { id, name, email, permissions, time_zone, must_enrol, is_by_link, is_recent };
             let person = serde_json::to_value(person).map_err(|e| session_store::Error::Decode(e.to_string()))?;
             data.insert(PERSON.to_owned(), person);
             let (address, browser) =

@@ -2,7 +2,11 @@
 //!
 //! Nothing is counted of an account alone, so that nobody can shut its owner out by trying passwords from elsewhere. Only codes
 //! of six digits are, which nobody tries without the password: they could be guessed from many addresses in an hour. A recovery
-//! code, which could not, always lets the owner in.
+//! code, which could not, always lets the owner in. A password that is asked again in a session is counted by person too, as
+//! nobody tries it without the session.
+//!
+//! These counts are those of one server; wrong codes are counted for all of them in the database (see
+//! [`super::second_factor`]).
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -28,9 +32,10 @@ struct Counts {
     accounts: DefaultKeyedRateLimiter<(String, IpAddr)>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     codes: DefaultKeyedRateLimiter<i64>,
+    passwords: DefaultKeyedRateLimiter<i64>,
 }
 
-/// Codes of one account that may be tried at once; one more comes with every minute.
+/// Codes of one account that may be tried at once, and passwords that are asked again; one more comes with every minute.
 const CODES: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 impl Counts {
@@ -40,6 +45,7 @@ impl Counts {
             accounts: RateLimiter::keyed(Quota::per_minute(attempts)),
             addresses: RateLimiter::keyed(Quota::per_minute(address)),
             codes: RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN).allow_burst(CODES)),
+            passwords: RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN).allow_burst(CODES)),
         }
     }
 }
@@ -73,6 +79,16 @@ impl Throttle {
             .map_err(wait)
     }
 
+    /// Counts one attempt of a signed-in person to give their password again.
+    ///
+    /// # Errors
+    /// `TooManyRequests` with the seconds to wait.
+    pub fn confirmation(&self, user: i64, email: &str, address: IpAddr) -> Result<()> {
+        self.attempt(email, address)?;
+        let now = DefaultClock::default().now();
+        self.counts().passwords.check_key(&user).map_err(|until| wait(until.wait_time_from(now)))
+    }
+
     /// Counts one code that is tried for an account, from wherever; recovery codes do not count.
     ///
     /// # Errors
@@ -91,6 +107,7 @@ impl Throttle {
         counts.accounts.retain_recent();
         counts.addresses.retain_recent();
         counts.codes.retain_recent();
+        counts.passwords.retain_recent();
     }
 }
 

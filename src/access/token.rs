@@ -1,5 +1,7 @@
 //! API tokens: many per person, named, scoped, expiring, shown once and stored as a digest.
 
+use std::collections::BTreeSet;
+
 use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -7,13 +9,15 @@ use sea_orm::{ActiveValue::Set, Condition, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::gate::{Access, Caller, Permission};
+use super::gate::{Access, Actor, Caller, Permission};
 use super::part::{Lines, Part};
 use super::people::{TokenInput, TokenLine, split};
 use super::permission::lacking;
-use super::{grants, holds, role, user};
+use super::security::{self, Happened, Kind};
+use crate::server::client_address::network;
+use super::{EVERYTHING, grants, holds, role, second_factor, user};
 use crate::base::column::{Written, placed_row};
-use crate::base::form::{Field, Given, Kind};
+use crate::base::form::{self, Field, Given};
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
 use crate::base::{Error, Result};
@@ -29,7 +33,8 @@ pub struct Model {
     pub user_id: i64,
     pub name: String,
     pub hash: String,
-    /// The scope: codes out of those its person holds; everything they hold when absent.
+    /// The scope: codes out of those its person holds. When absent it follows what they hold, as only a token does that they
+    /// made themselves, or the command line.
     pub permissions: Option<Json>,
     /// Whether every change must name the version it was decided on.
     pub requires_version: bool,
@@ -37,6 +42,10 @@ pub struct Model {
     pub last_used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    /// The person who made it, by a session or a token; absent for the command line, and where it is not known.
+    pub made_by: Option<i64>,
+    /// Where it was used from lately, separated by spaces.
+    pub addresses: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -55,6 +64,9 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// How tokens begin, so that people and scanners recognise one that leaked.
 pub const PREFIX: &str = "kontor_";
+
+/// So many addresses are known from which a token was used lately.
+const ADDRESSES: usize = 20;
 
 /// The last use is noted at most this often.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -111,7 +123,7 @@ pub enum Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
     pub name: String,
-    /// Empty for everything the person may.
+    /// Empty for everything the person may: now and later when they make it themselves, else what they may now.
     pub permissions: Vec<String>,
     pub expires_at: Option<Timestamp>,
     pub requires_version: bool,
@@ -143,8 +155,12 @@ pub struct Bearer {
     pub id: i64,
     pub name: String,
     pub user_id: i64,
+    /// The e-mail of its person.
+    pub account: String,
     pub permissions: Vec<String>,
     pub requires_version: bool,
+    /// Whether its person must set up a second factor before anything else.
+    pub must_enrol: bool,
 }
 
 placed_row! {
@@ -154,8 +170,13 @@ placed_row! {
         user_id: i64,
         requires_version: bool,
         last_used_at: Option<Timestamp>,
+        addresses: String,
+        is_service: bool,
+        email: String,
         scope: Option<Json>,
         granted: Option<String>,
+        requires_second_factor: Option<bool>,
+        confirmed_at: Option<Timestamp>,
     }
 }
 
@@ -197,12 +218,12 @@ impl Entity {
         transaction.commit().await
     }
 
-    /// What a secret stands for, if it is a valid token of an active person. One statement; now and then the use is noted
-    /// beside the request, as reading must never wait for a writer.
+    /// What a secret stands for, if it is a valid token of an active person; `caller` says where it came from. One statement; now
+    /// and then the use is noted beside the request, as reading must never wait for a writer.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn bearer(database: &Database, secret: &str) -> Result<Option<Bearer>> {
+    pub async fn bearer(database: &Database, secret: &str, caller: &Caller) -> Result<Option<Bearer>> {
         if !secret.starts_with(PREFIX) {
             return Ok(None);
         }
@@ -212,12 +233,23 @@ impl Entity {
         let select = || {
             Self::find()
                 .select_only()
-                .columns([Column::Id, Column::Name, Column::UserId, Column::RequiresVersion, Column::LastUsedAt])
+                .columns([
+                    Column::Id,
+                    Column::Name,
+                    Column::UserId,
+                    Column::RequiresVersion,
+                    Column::LastUsedAt,
+                    Column::Addresses,
+                ])
+                .columns([user::Column::IsService, user::Column::Email])
                 .column_as(Column::Permissions, "scope")
                 .column_as(role::Column::Permissions, "granted")
+                .column(role::Column::RequiresSecondFactor)
+                .column(second_factor::Column::ConfirmedAt)
                 .join(JoinType::InnerJoin, Relation::User.def())
                 .join(JoinType::LeftJoin, grants::assignments())
                 .join(JoinType::LeftJoin, grants::assigned())
+                .join(JoinType::LeftJoin, second_factor::of_user())
                 .filter(Column::Hash.eq(hash.as_str()))
                 .filter(Column::RevokedAt.is_null())
                 .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now)))
@@ -225,20 +257,28 @@ impl Entity {
         };
         let rows: Vec<Row> = STATEMENT.rows(database.reader(), values, select).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        if first.last_used_at.is_none_or(|used| now - used > NOTED_EVERY) {
-            tokio::spawn(note_use(database.clone(), first.id));
+        let is_due = first.last_used_at.is_none_or(|used| now - used > NOTED_EVERY);
+        let address = caller.address.map(|address| network(address).to_string()).unwrap_or_default();
+        let is_new = !first.addresses.split_whitespace().any(|known| known == address);
+        // A token that is used from ever other addresses is noted no more often than any other.
+        if is_due || (is_new && first.addresses.split_whitespace().count() < ADDRESSES) {
+            tokio::spawn(note_use(database.clone(), first.id, is_new.then_some(address), caller.clone()));
         }
         let held: Vec<String> = rows.iter().filter_map(|row| row.granted.as_deref()).flat_map(split).collect();
         let permissions = match &first.scope {
             None => held,
-            Some(scope) => scope_of(scope.clone()).into_iter().filter(|code| holds(&held, code)).collect(),
+            Some(scope) => within(scope_of(scope.clone()), held),
         };
+        let required = rows.iter().any(|row| row.requires_second_factor == Some(true));
         Ok(Some(Bearer {
             id: first.id,
             name: first.name.clone(),
             user_id: first.user_id,
+            account: first.email.clone(),
             permissions,
             requires_version: first.requires_version,
+            // A service account never signs in, so it can set up none: its tokens are all it has.
+            must_enrol: required && first.confirmed_at.is_none() && !first.is_service,
         }))
     }
 }
@@ -247,20 +287,42 @@ fn scope_of(stored: Json) -> Vec<String> {
     serde_json::from_value(stored).unwrap_or_default()
 }
 
-/// Makes a token within a transaction. Its scope reaches no further than its person, and no further than whoever makes it.
+/// What a scope leaves of what its person holds.
+fn within(scope: Vec<String>, held: Vec<String>) -> Vec<String> {
+    if scope.iter().any(|code| code == EVERYTHING) {
+        return held;
+    }
+    scope.into_iter().filter(|code| holds(&held, code)).collect()
+}
+
+/// Whether a token without a scope follows what its person holds: only when they make it themselves in a session, or the command
+/// line does. Any other maker gives what both hold at that moment, and nothing that the person is given later.
+fn follows(caller: &Caller, user_id: i64) -> bool {
+    match caller.actor {
+        Actor::User { id, .. } => id == user_id && !caller.is_by_link,
+        Actor::System => true,
+        Actor::Token { .. } | Actor::Anonymous => false,
+    }
+}
+
+/// Makes a token within a transaction. Its scope reaches no further than its person, and no further than whoever makes it could
+/// reach then.
 pub(super) async fn make(
     transaction: &DatabaseTransaction,
     caller: &Caller,
     user: user::Model,
     new: NewToken,
 ) -> Result<(TokenLine, String)> {
-    let name = Field::new("name", "Name", Kind::Line { max: 100 }).required();
+    let name = Field::new("name", "Name", form::Kind::Line { max: 100 }).required();
     let name = match name.check(&Given::typed(name.kind, &new.name)) {
         Ok(value) => value.as_str().unwrap_or_default().to_owned(),
         Err(message) => return Err(Error::field("name", message)),
     };
     if new.expires_at.is_some_and(|at| at <= now()) {
         return Err(Error::field("expires_at", "Choose a moment to come."));
+    }
+    if matches!(caller.actor, Actor::User { .. }) && !caller.is_recent {
+        return Err(Error::field("password", "Sign in again first, or enter your password on the page of tokens."));
     }
     let held = grants::held_by(transaction, user.id).await?;
     if let Some(beyond) = lacking(&held, new.permissions.iter().map(String::as_str)) {
@@ -269,7 +331,11 @@ pub(super) async fn make(
     let reach = if new.permissions.is_empty() { &held } else { &new.permissions };
     grants::covers(caller, reach.iter().map(String::as_str))?;
     let secret = format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()));
-    let scope = (!new.permissions.is_empty()).then(|| json!(new.permissions));
+    let scope = match new.permissions.is_empty() {
+        true if follows(caller, user.id) => None,
+        true => Some(json!(held.into_iter().collect::<BTreeSet<_>>())),
+        false => Some(json!(new.permissions)),
+    };
     let token = Entity::insert(ActiveModel {
         user_id: Set(user.id),
         name: Set(name),
@@ -278,6 +344,7 @@ pub(super) async fn make(
         requires_version: Set(new.requires_version),
         expires_at: Set(new.expires_at),
         created_at: Set(now()),
+        made_by: Set(caller.user_id()),
         ..Default::default()
     })
     .exec_with_returning(transaction)
@@ -301,6 +368,16 @@ pub(super) async fn end(transaction: &DatabaseTransaction, caller: &Caller, id: 
     }
     let subject = Subject { resource: "tokens", id, command: "revoke", versions: (None, None), reason: None };
     record(transaction, caller, subject, json!({})).await
+}
+
+/// Ends all tokens of a person that are not ended yet.
+pub(super) async fn end_all(transaction: &DatabaseTransaction, caller: &Caller, user_id: i64) -> Result<()> {
+    let open = Entity::find().select_only().column(Column::Id).filter(Column::UserId.eq(user_id));
+    let open: Vec<i64> = open.filter(Column::RevokedAt.is_null()).into_tuple().all(transaction).await?;
+    for id in open {
+        end(transaction, caller, id).await?;
+    }
+    Ok(())
 }
 
 /// Tokens as they are listed. Two statements.
@@ -331,16 +408,29 @@ fn line(token: Model, user: Option<user::Model>) -> Option<TokenLine> {
     })
 }
 
-async fn note_use(database: Database, id: i64) {
+/// Notes that a token was used; `address` is where from, if that is new.
+async fn note_use(database: Database, id: i64, address: Option<String>, caller: Caller) {
     let noted = async {
         let transaction = database.write().await?;
-        Entity::update_many()
-            .col_expr(Column::LastUsedAt, Expr::value(now()))
-            .filter(Column::Id.eq(id))
-            // Others who came at the same time noted it already.
-            .filter(Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(now() - NOTED_EVERY)))
-            .exec(&transaction)
-            .await?;
+        let Some(token) = Entity::find_by_id(id).lock_exclusive().one(&transaction).await? else { return Ok(()) };
+        // Others who came at the same time noted it already.
+        let is_due = token.last_used_at.is_none_or(|used| used < now() - NOTED_EVERY);
+        let address = address.filter(|address| !token.addresses.split_whitespace().any(|known| known == address));
+        if !is_due && address.is_none() {
+            return Ok(());
+        }
+        let mut used = ActiveModel { last_used_at: Set(Some(now())), ..Default::default() };
+        if let Some(address) = address {
+            let user = user::Entity::by_id(&transaction, token.user_id).await?;
+            let known = token.addresses.split_whitespace().count().saturating_sub(ADDRESSES - 1);
+            let kept = token.addresses.split_whitespace().skip(known).chain([address.as_str()]);
+            used.addresses = Set(kept.collect::<Vec<_>>().join(" "));
+            let kind = if token.last_used_at.is_none() { Kind::TokenFirstUsed } else { Kind::TokenNewAddress };
+            let actor = Actor::Token { id, name: token.name, user_id: user.id };
+            let happened = Happened::by(&Caller { actor, ..caller }, kind, format!("tokens {id}"));
+            security::write(&transaction, happened.about(&user.email)).await?;
+        }
+        Entity::update_many().set(used).filter(Column::Id.eq(id)).exec(&transaction).await?;
         transaction.commit().await
     };
     if let Err(error) = noted.await {

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use super::EVERYTHING;
 use super::gate::{Access, Caller};
 use super::people::{USERS, User, UserInput, joined, split};
-use super::{grants, password, role, session};
+use super::{grants, invitation, password, role, second_factor, session, token};
 use crate::base::column::placed_row;
 use crate::base::error::Code;
 use crate::base::form::Input;
@@ -64,6 +64,17 @@ pub struct Person {
     pub time_zone: Option<String>,
     /// Whether a role of theirs asks for a second factor that they have not set up.
     pub must_enrol: bool,
+    /// Whether their session began with a link that somebody else made.
+    pub is_by_link: bool,
+    /// Whether they gave their password within the last minutes.
+    pub is_recent: bool,
+}
+
+/// What becomes of a person's tokens when their password changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    Keep,
+    End,
 }
 
 /// A line of `kontor user list`.
@@ -188,6 +199,7 @@ impl Resource for Entity {
         let roles_before = before.map(|before| &before.data.roles);
         if roles_before != Some(&after.data.roles) {
             grants::assign(transaction, after.id, &after.data.roles).await?;
+            invitation::end_narrower(transaction, invitation::Widened::Person(after.id)).await?;
         }
         let Some(before) = before.filter(|before| before.data.is_active) else { return Ok(()) };
         if !after.data.is_active {
@@ -277,18 +289,27 @@ impl Entity {
         Self::find_by_id(id).one(db).await?.ok_or_else(|| Error::not_found("user"))
     }
 
-    /// Gives a person another password and ends all their sessions.
+    /// Gives a person another password and ends all their sessions, and their tokens if that is wanted.
     ///
     /// # Errors
     /// `NotFound`; `Invalid` at `password`; `Forbidden` for somebody who may more than the caller; `Conflict` for a service
     /// account.
-    pub async fn set_password(access: &Access<Change<Self>>, email: &str, password: String) -> Result<()> {
+    pub async fn set_password(
+        access: &Access<Change<Self>>,
+        email: &str,
+        password: String,
+        tokens: Tokens,
+    ) -> Result<()> {
         let user = Self::by_email(access.reader(), email).await?;
         let password_hash = password::chosen(password, vec![user.name, user.email]).await?;
         let transaction = access.write().await?;
         let user = managed(&transaction, access, user.id).await?;
         set_hash(&transaction, user.id, password_hash).await?;
+        second_factor::reopened(&transaction, user.id).await?;
         session::end_all(&transaction, user.id, None).await?;
+        if tokens == Tokens::End {
+            token::end_all(&transaction, access.caller(), user.id).await?;
+        }
         done(&transaction, access.caller(), &user, "set_password").await?;
         transaction.commit().await
     }

@@ -214,7 +214,10 @@ pub fn paths() -> Vec<(String, Value)> {
         ),
         "201",
     );
-    let words = crate::access::role::words("Scope", "What it may; empty for all that its person may.");
+    let words = crate::access::role::words(
+        "Scope",
+        "What it may; empty for all that its person may now, and later too if they make it themselves in a session.",
+    );
     let more = Map::from_iter([("permissions".to_owned(), words)]);
     issue["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": input_schema(TokenInput::FIELDS, true, more) } } });
     issue["parameters"] = json!([idempotency_key()]);

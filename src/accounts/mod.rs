@@ -23,6 +23,7 @@ pub mod own;
 pub mod pages;
 pub mod roles;
 pub mod rpc;
+pub mod security;
 pub mod sessions;
 pub mod tokens;
 pub mod users;
@@ -48,6 +49,7 @@ pub enum AccessPage {
     Sessions,
     Tokens,
     NewToken,
+    Security,
 }
 
 fn chunk(page: AccessPage) -> Chunk<AccessPage> {
@@ -70,6 +72,7 @@ fn access_page(page: AccessPage) -> Result<AnyView> {
         AccessPage::Sessions => sessions::pages::list(),
         AccessPage::Tokens => tokens::pages::list(),
         AccessPage::NewToken => tokens::pages::new(),
+        AccessPage::Security => security::pages::list(),
     })
 }
 
@@ -100,7 +103,7 @@ fn turn(part: Part, count: u64, shown: usize, is_page: bool, path: &str) -> Opti
     Some(view! { <Turn place take=None previous next /> }.into_any())
 }
 
-/// Users, roles, sessions and tokens, under `/admin`.
+/// Users, roles, sessions, tokens and security events, under `/admin`.
 #[component(transparent)]
 pub fn AccessRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
     view! {
@@ -118,6 +121,7 @@ pub fn AccessRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
             <Route path=path!("sessions") view=chunk(AccessPage::Sessions) />
             <Route path=path!("tokens") view=chunk(AccessPage::Tokens) />
             <Route path=path!("tokens/new") view=chunk(AccessPage::NewToken) />
+            <Route path=path!("security") view=chunk(AccessPage::Security) />
         </ParentRoute>
     }
     .into_inner()
@@ -128,7 +132,13 @@ pub fn AccessRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
 pub fn AccessNav() -> impl IntoView {
     let path = use_location().pathname.get_untracked();
     let me = use_context::<Me>();
-    let links = [("users", "Users"), ("roles", "Roles"), ("sessions", "Sessions"), ("tokens", "API tokens")];
+    let links = [
+        ("users", "Users"),
+        ("roles", "Roles"),
+        ("sessions", "Sessions"),
+        ("tokens", "API tokens"),
+        ("security", "Security"),
+    ];
     let links = links.into_iter().filter(|(resource, _)| me.as_ref().is_some_and(|me| me.may(resource, "view")));
     let links = links.map(|(resource, label)| {
         let href = format!("/admin/{resource}");

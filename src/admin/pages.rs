@@ -78,11 +78,12 @@ fn use_param(name: &'static str) -> Memo<String> {
 }
 
 /// What stands beside the resources: page, what it is for, the permission it needs.
-const TOOLS: [(&str, &str, &str, &str); 8] = [
+const TOOLS: [(&str, &str, &str, &str); 9] = [
     ("/admin/users", "People", "Who signs in, invitations, service accounts.", "users.view"),
     ("/admin/roles", "Roles", "What people and tokens may do.", "roles.view"),
     ("/admin/sessions", "Sessions", "Who is signed in, since when and from where.", "sessions.view"),
     ("/admin/tokens", "API tokens", "What scripts may do, until when, and their last use.", "tokens.view"),
+    ("/admin/security", "Security", "Who signed in, from where, and what was refused.", "security.view"),
     ("/admin/log", "Log", "Everything that was done, by whom and through which door.", "history.view"),
     ("/admin/settings", "Settings", "Limits, the log and open reading, without a restart.", "settings.change"),
     ("/admin/data", "Data", "Import, export, and a company to try things on.", "admin.view"),

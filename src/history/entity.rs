@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Event, SHOWN};
 use crate::access::gate::{Actor, Caller, Permission};
+use crate::access::security;
 use crate::base::Result;
 use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
@@ -107,6 +108,7 @@ pub async fn record_at(
     changes: Json,
     at: Timestamp,
 ) -> Result<()> {
+    security::follow(transaction, caller, &subject, &changes).await?;
     Entity::insert(row(caller, subject, changes, at)).exec_without_returning(transaction).await?;
     Ok(())
 }

@@ -45,6 +45,7 @@ use axum::response::Response;
 use leptos::config::LeptosOptions;
 use serde_json::Value;
 
+use crate::access::security::Recorder;
 use crate::access::throttle::Throttle;
 use admission::Admission;
 use background::Background;
@@ -76,6 +77,8 @@ pub struct Shared {
     /// As they are now.
     pub live: Arc<Live>,
     pub throttle: Arc<Throttle>,
+    /// Where security events are noted.
+    pub security: Arc<Recorder>,
     pub limits: Arc<Limits>,
     /// The same for pages and their server functions.
     pub page_limits: Arc<Limits>,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,6 +87,13 @@ pub const SETTINGS: &[Setting] = &[
         "trust_forwarded",
         "false",
         "Without trusted_proxies: trust whoever connects as a proxy, one step far. Only where nobody else can connect.",
+    ),
+    setting("session_days", "30", "Days until everybody signs in again, however much they use the app."),
+    setting("session_idle_days", "14", "Days without use after which a session ends."),
+    setting(
+        "security_event_days",
+        "90",
+        "Days for which security events are kept; the page /admin/security shows them.",
     ),
     setting("anonymous_api_read", "false", "Let anybody read over the API; never people, roles, sessions and tokens."),
     setting("currency", "EUR", "The company's currency, as ISO 4217; orders keep the one they were made in."),
@@ -174,6 +181,9 @@ pub struct Settings {
     pub allowed_hosts: AllowedHosts,
     pub secure_cookies: bool,
     pub trusted_proxies: TrustedProxies,
+    pub session_days: u16,
+    pub session_idle_days: u16,
+    pub security_event_days: u16,
     pub anonymous_api_read: bool,
     pub currency: String,
     pub body_limit: usize,
@@ -330,6 +340,9 @@ impl Settings {
                 trusted_proxies,
                 "a list of addresses and networks such as 10.0.0.0/8, 2001:db8::1",
             )?,
+            session_days: said.number::<NonZeroU16>("session_days")?.get(),
+            session_idle_days: said.number::<NonZeroU16>("session_idle_days")?.get(),
+            security_event_days: said.number::<NonZeroU16>("security_event_days")?.get(),
             anonymous_api_read: said.flag("anonymous_api_read")?,
             currency: said.read("currency", currency, "three capital letters such as EUR")?,
             body_limit: said.number::<NonZeroU32>("body_limit")?.get() as usize,

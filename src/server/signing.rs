@@ -8,9 +8,12 @@ use axum::http::{HeaderName, HeaderValue};
 use tower_sessions::Session;
 
 use super::AppState;
-use super::web::{THEME_COOKIE, address, go, part, set_cookie};
+use super::web::{THEME_COOKIE, address, go, note, part, set_cookie};
 use crate::access::gate::Caller;
-use crate::access::{invitation, second_factor, session, user};
+use crate::access::second_factor::{Means, Taken};
+use crate::access::security::Kind;
+use crate::access::session::Beginning;
+use crate::access::{grants, invitation, second_factor, session, user};
 use crate::base::error::Code;
 use crate::base::listing::encoded;
 use crate::base::{Error, Result};
@@ -24,6 +27,8 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// Where the code is asked for.
 pub const CODE_PAGE: &str = "/sign-in/code";
+/// Where people are told what happened to their account.
+const ACCOUNT: &str = "/account";
 
 /// Signs a person in and leads to `next`, or to where their code is asked for.
 ///
@@ -32,16 +37,62 @@ pub const CODE_PAGE: &str = "/sign-in/code";
 pub async fn sign_in(email: &str, password: String, next: &str) -> Result<()> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
     let session = part::<Session>()?;
-    state.throttle.attempt(email, address())?;
-    let user = user::Entity::verified(&state.database, email, password).await?;
+    throttled(&state, email)?;
+    let user = match user::Entity::verified(&state.database, email, password).await {
+        Ok(user) => user,
+        Err(error) => {
+            if error.code == Code::Unauthenticated {
+                note(Kind::SignInFailed, Some(email), "");
+            }
+            return Err(error);
+        }
+    };
     if second_factor::is_on(state.database.reader(), user.id).await? {
-        session::await_code(&session, &user).await?;
+        session::await_code(&session, &user, None).await?;
         go(&format!("{CODE_PAGE}?next={}", encoded(&local(next))));
         return Ok(());
     }
-    session::start(&session, user, from()).await?;
+    start(&state, user, None, None, "by password").await?;
     go(&local(next));
     Ok(())
+}
+
+/// Starts the session of a person: `reach` is that of the link they came by, `notice` what they are told.
+async fn start(
+    state: &AppState,
+    user: user::Model,
+    reach: Option<String>,
+    notice: Option<String>,
+    how: &str,
+) -> Result<()> {
+    let rights = grants::held_by(state.database.reader(), user.id).await?;
+    let email = user.email.clone();
+    session::start(&part::<Session>()?, user, from(), Beginning { rights, reach, notice }).await?;
+    note(Kind::SignedIn, Some(&email), how);
+    Ok(())
+}
+
+/// Counts an attempt of somebody who is not signed in.
+fn throttled(state: &AppState, account: &str) -> Result<()> {
+    state.throttle.attempt(account, address()).inspect_err(|_| {
+        note(Kind::Throttled, Some(account), "");
+    })
+}
+
+/// Notes what became of a code.
+pub fn note_code(account: &str, taken: Taken) {
+    match taken {
+        Taken::Right { by: Means::App, .. } => note(Kind::SecondFactorUsed, Some(account), ""),
+        Taken::Right { by: Means::RecoveryCode, .. } => note(Kind::RecoveryCodeUsed, Some(account), ""),
+        Taken::Wrong { shut_until } => {
+            note(Kind::SecondFactorFailed, Some(account), "");
+            if let Some(until) = shut_until {
+                let until = crate::base::time::Moment::from(until);
+                note(Kind::SecondFactorShut, Some(account), &format!("until {}", until.rfc3339()));
+            }
+        }
+        Taken::Shut { .. } => note(Kind::SecondFactorFailed, Some(account), "while it is locked"),
+    }
 }
 
 /// Signs a person in whose password was right and whose code is missing.
@@ -53,17 +104,23 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     let session = part::<Session>()?;
     let late = || Error::new(Code::Unauthenticated, "This took too long. Sign in again, please.");
     let awaited = session::awaited(&session).await?.ok_or_else(late)?;
-    state.throttle.attempt(&awaited.email, address())?;
-    state.throttle.code(awaited.user_id, code)?;
+    throttled(&state, &awaited.email)?;
+    state.throttle.code(awaited.user_id, code).inspect_err(|_| note(Kind::Throttled, Some(&awaited.email), "codes"))?;
     let transaction = state.database.write().await?;
     let user = user::Entity::by_id(&transaction, awaited.user_id).await?;
-    let right = user.is_active && second_factor::taken(&transaction, &user, code).await?;
-    transaction.commit().await?;
-    if !right {
-        return Err(Error::field("code", "This code is not right, or was used already."));
+    if !user.is_active {
+        return Err(late());
     }
-    session::start(&session, user, from()).await?;
-    go(&local(next));
+    let taken = second_factor::taken(&transaction, &user, code).await?;
+    transaction.commit().await?;
+    note_code(&awaited.email, taken);
+    if let Some(refused) = taken.refused() {
+        return Err(refused);
+    }
+    let notice = taken.warning();
+    let page = if notice.is_some() { ACCOUNT.to_owned() } else { local(next) };
+    start(&state, user, awaited.reach, notice, "by password and code").await?;
+    go(&page);
     Ok(())
 }
 
@@ -74,15 +131,15 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
 pub async fn accept_invitation(key: &str, name: &str, password: String) -> Result<()> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
     let caller = use_context::<Arc<Caller>>().ok_or_else(Error::unauthenticated)?;
-    state.throttle.attempt("", address())?;
-    let user = invitation::accept(&state.database, &caller, key, name, password).await?;
+    throttled(&state, "")?;
+    let (user, reach) = invitation::accept(&state.database, &caller, key, name, password).await?;
     let session = part::<Session>()?;
     if second_factor::is_on(state.database.reader(), user.id).await? {
-        session::await_code(&session, &user).await?;
+        session::await_code(&session, &user, Some(reach)).await?;
         go(CODE_PAGE);
         return Ok(());
     }
-    session::start(&session, user, from()).await?;
+    start(&state, user, Some(reach), None, "by invitation").await?;
     go("/");
     Ok(())
 }
@@ -93,7 +150,7 @@ pub async fn accept_invitation(key: &str, name: &str, password: String) -> Resul
 /// `TooManyRequests`; `NotFound` for a link that is not valid.
 pub async fn invited(key: &str) -> Result<(String, String)> {
     let state = use_context::<AppState>().ok_or_else(|| Error::internal("no state in this context"))?;
-    state.throttle.attempt("", address())?;
+    throttled(&state, "")?;
     let user = invitation::invited(state.database.reader(), key).await?;
     Ok((user.name, user.email))
 }
@@ -143,6 +200,7 @@ pub async fn sign_out() -> Result<()> {
     if let Some(options) = use_context::<ResponseOptions>() {
         options.insert_header(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\", \"storage\""));
     }
+    note(Kind::SignedOut, None, "");
     go(super::web::SIGN_IN);
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OriginalUri, Request, State};
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
+    ALLOW, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -30,6 +30,7 @@ use super::database::Database;
 use super::hosts::LinkOrigin;
 use super::limits::Who;
 use crate::access::gate::{Access, Actor, Caller, Door, Oneself, Permission};
+use crate::access::security::{Happened, Kind};
 use crate::access::{Me, session, token};
 use crate::base::error::Code;
 use crate::base::form::Typed;
@@ -60,7 +61,8 @@ pub type Shell<V> = fn() -> V;
 pub async fn identify(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let api = is_api(parts.uri.path());
-    let caller = caller(&state, &parts).await;
+    let caller = caller(&state, &parts).await.map(Arc::new);
+    let asked = Asked::of(&state, &parts, caller.as_ref().ok());
     let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
     let who = Who::of(actor, client_address(&parts.extensions));
     let standing = if api { state.limits.count(&who) } else { state.page_limits.count(&who).map(|_| None) };
@@ -69,14 +71,74 @@ pub async fn identify(State(state): State<AppState>, request: Request, next: Nex
         (Err(error), _) => (brief(StatusCode::TOO_MANY_REQUESTS, error), None),
         (Ok(standing), Err(error)) => (error.into_response(), standing),
         (Ok(standing), Ok(caller)) => {
-            parts.extensions.insert(Arc::new(caller));
+            parts.extensions.insert(caller);
             (next.run(Request::from_parts(parts, body)).await, standing)
         }
     };
+    asked.answered(&state, &response);
     if let Some(standing) = standing {
         standing.tell(response.headers_mut());
     }
     response
+}
+
+/// A request, as far as its answer may be a security event.
+struct Asked {
+    /// Whoever sent it; for a token that is not valid, what is known all the same.
+    by: Result<Arc<Caller>, Box<Happened>>,
+    brought_token: bool,
+    method: Method,
+    uri: Uri,
+}
+
+impl Asked {
+    fn of(state: &AppState, parts: &Parts, caller: Option<&Arc<Caller>>) -> Self {
+        let nobody = || {
+            let address = Some(client_address(&parts.extensions));
+            let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+            let (actor, account, detail) = (String::new(), String::new(), String::new());
+            Box::new(Happened { kind: Kind::TokenRefused, account, actor, address, request_id, detail })
+        };
+        Self {
+            by: caller.cloned().ok_or_else(nobody),
+            brought_token: parts.headers.contains_key(AUTHORIZATION),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+        }
+    }
+
+    /// Notes a refusal, or a file that was taken along.
+    fn answered(self, state: &AppState, response: &Response) {
+        let is_file = response.headers().get(CONTENT_DISPOSITION);
+        let is_file = is_file.is_some_and(|kind| kind.as_bytes().starts_with(b"attachment"));
+        let is_known = self.by.as_ref().is_ok_and(|caller| caller.actor != Actor::Anonymous);
+        let kind = match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.brought_token && !is_known => Kind::TokenRefused,
+            StatusCode::FORBIDDEN if is_known => Kind::Refused,
+            StatusCode::OK if is_file => Kind::Exported,
+            _ => return,
+        };
+        let detail = match kind {
+            Kind::Exported => format!("{} {}", self.method, self.uri),
+            // Anything may stand in the query of what is refused.
+            _ => format!("{} {}", self.method, self.uri.path()),
+        };
+        state.security.note(match self.by {
+            Ok(caller) => Happened::by(&caller, kind, detail),
+            Err(happened) => Happened { kind, detail, ..*happened },
+        });
+    }
+}
+
+/// Notes a security event of the request that a server function answers; `account` is the one it is about, unless that is the
+/// caller's own.
+pub fn note(kind: Kind, account: Option<&str>, detail: &str) {
+    let (Some(state), Some(caller)) = (use_context::<AppState>(), use_context::<Arc<Caller>>()) else { return };
+    let happened = Happened::by(&caller, kind, detail);
+    state.security.note(match account {
+        Some(account) => happened.about(account),
+        None => happened,
+    });
 }
 
 /// Whether a path leads to the API.
@@ -91,39 +153,67 @@ async fn caller(state: &AppState, request: &Parts) -> Result<Caller> {
         actor: Actor::Anonymous,
         door,
         request_id,
+        account: None,
+        address: Some(client_address(&request.extensions)),
         permissions: Vec::new(),
         time_zone: None,
         must_enrol: false,
+        is_by_link: false,
+        is_recent: false,
         requires_version: false,
         claim: None,
         purpose: None,
     };
     if let Some(header) = request.headers.get(AUTHORIZATION) {
         let bearer = match secret(header) {
-            Some(secret) => token::Entity::bearer(&state.database, secret).await?,
+            Some(secret) => token::Entity::bearer(&state.database, secret, &nobody).await?,
             None => None,
         };
         let bearer = bearer
             .ok_or_else(|| Error::new(Code::Unauthenticated, "This token is not known, has run out or was revoked."))?;
+        if bearer.must_enrol {
+            let detail = "The person of this token must set up a second factor first.";
+            return Err(Error::new(Code::Forbidden, detail));
+        }
         let actor = Actor::Token { id: bearer.id, name: bearer.name, user_id: bearer.user_id };
         let (permissions, requires_version) = (bearer.permissions, bearer.requires_version);
-        return Ok(Caller { actor, permissions, requires_version, ..nobody });
+        let account = Some(bearer.account);
+        return Ok(Caller { actor, account, permissions, requires_version, ..nobody });
     }
     let person = match request.extensions.get::<Session>() {
-        Some(session) => session::person(session).await?,
+        Some(session) => session::person(&state.database, session).await?,
         None => None,
     };
     if let Some(person) = person {
+        let account = Some(person.email.clone());
         let actor = Actor::User { id: person.id, name: person.name, email: person.email };
         let (must_enrol, time_zone) = (person.must_enrol, person.time_zone);
+        let (is_by_link, is_recent) = (person.is_by_link, person.is_recent);
         let permissions = if must_enrol { Vec::new() } else { person.permissions };
-        return Ok(Caller { actor, permissions, time_zone, must_enrol, ..nobody });
+        return Ok(Caller { actor, account, permissions, time_zone, must_enrol, is_by_link, is_recent, ..nobody });
     }
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if door == Door::Api && reads && state.live.settings().anonymous_api_read {
         return Ok(Caller { permissions: state.readable.to_vec(), ..nobody });
     }
     Ok(nobody)
+}
+
+/// Finds out anew who sent a request that waited: its token or session may have ended meanwhile, and its rights may have shrunk.
+///
+/// # Errors
+/// `Unauthenticated` or `Forbidden` when the token does not work any more.
+pub async fn identified_again(state: &AppState, request: &Parts) -> Result<Caller> {
+    let mut request = request.clone();
+    if let Some(OriginalUri(whole)) = request.extensions.get::<OriginalUri>().cloned() {
+        request.uri = whole;
+    }
+    if let Some(session) = request.extensions.get::<Session>() {
+        let store = session::Store::new(state.database.clone(), &state.settings);
+        let again = store.read_again(session).await?;
+        request.extensions.insert(again);
+    }
+    caller(state, &request).await
 }
 
 /// The secret in `Bearer …` or `Token …`.

@@ -102,6 +102,12 @@ pub fn PlainField(
     }
 }
 
+/// Asks for the person's password once more, within a form.
+#[component]
+pub fn PasswordAgain() -> impl IntoView {
+    view! { <PlainField name="password" label="Your password" kind="password" autocomplete="current-password" /> }
+}
+
 /// What the answer to a form tells this once.
 #[component]
 pub fn Told() -> impl IntoView {

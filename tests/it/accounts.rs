@@ -16,13 +16,13 @@ fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
 }
 
 /// Everything that was told once on a page.
-fn told(page: &Answer) -> Vec<String> {
+pub fn told(page: &Answer) -> Vec<String> {
     let list = between(&page.body, "class=\"notice good told\"", "</section>");
     list.split("<code>").skip(1).map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect()
 }
 
 /// The code that an app with this secret shows so many steps from now.
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     let secret = Secret::try_from_base32(secret.replace(' ', "")).unwrap();
     let totp =
         Builder::new().with_algorithm(Algorithm::SHA1).with_secret(secret).with_account_name("x").build().unwrap();
@@ -30,17 +30,17 @@ fn code(secret: &str, steps: i64) -> String {
     totp.generate(now.saturating_add_signed(steps * 30)).to_string()
 }
 
-async fn sign_in(app: &TestApp, email: &str, password: &str, cookie: &str) -> Answer {
+pub async fn sign_in(app: &TestApp, email: &str, password: &str, cookie: &str) -> Answer {
     let fields = [("email", email), ("password", password), ("next", "/orders"), ("page", "/sign-in")];
     app.with_cookie(cookie, "/-/sign-in", Some(&fields)).await
 }
 
-fn cookie(answer: &Answer) -> String {
+pub fn cookie(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
-/// Sets a second factor up and returns its secret and the recovery codes.
-async fn enrol(app: &TestApp, session: &str) -> (String, Vec<String>) {
+/// Sets a second factor up and returns its secret, the recovery codes, and the session under its new id.
+pub async fn enrol(app: &TestApp, session: &str) -> (String, Vec<String>, String) {
     let page = [("page", "/account/second-factor")];
     app.with_cookie(session, "/-/account/second-factor/begin", Some(&page)).await.expect(303);
     let page = app.with_cookie(session, "/account/second-factor", None).await.expect(200);
@@ -53,7 +53,7 @@ async fn enrol(app: &TestApp, session: &str) -> (String, Vec<String>) {
     let fields = [("page", "/account/second-factor"), ("code", now.as_str())];
     let on = app.with_cookie(session, "/-/account/second-factor/confirm", Some(&fields)).await.expect(200);
     assert_eq!(on.header("cache-control"), "no-store");
-    (secret, told(&on))
+    (secret, told(&on), cookie(&on))
 }
 
 async fn create_user(app: &TestApp, fields: &[(&str, &str)]) -> Answer {
@@ -124,7 +124,7 @@ both! {
         assert!(change("wrong", NEW_PASSWORD).await.expect(400).body.contains("This is not your password."));
         assert!(change(PASSWORD, "password1234").await.expect(400).body.contains("easy to guess"));
         assert_eq!(app.with_cookie(&elsewhere, "/orders", None).await.status, 200);
-        change(PASSWORD, NEW_PASSWORD).await.expect(303);
+        let here = cookie(&change(PASSWORD, NEW_PASSWORD).await.expect(303));
         assert_eq!(app.with_cookie(&here, "/orders", None).await.status, 200);
         assert_eq!(app.with_cookie(&elsewhere, "/orders", None).await.status, 303);
         sign_in(app, "staff@kontor.example", PASSWORD, "").await.expect(401);
@@ -145,7 +145,7 @@ both! {
 
     async fn a_second_factor_asks_for_a_code_that_is_taken_once(app) {
         let session = app.signed_in("staff@kontor.example").await;
-        let (secret, codes) = enrol(app, &session).await;
+        let (secret, codes, _) = enrol(app, &session).await;
         assert_eq!(codes.len(), 10);
         assert_eq!(app.rows(&format!("recovery_codes WHERE hash LIKE '%{}%'", codes[0])).await, 0, "only digests are stored");
         let half = sign_in(app, "staff@kontor.example", PASSWORD, "").await.expect(303);
@@ -205,7 +205,7 @@ both! {
         for path in ["/api/orders/", "/api/customers/"] {
             assert_eq!(app.call(As::Anonymous, "GET", path, &[("cookie", &session)], "").await.status, 403, "{path}");
         }
-        let (_, codes) = enrol(app, &session).await;
+        let (_, codes, session) = enrol(app, &session).await;
         assert_eq!(app.with_cookie(&session, "/orders", None).await.status, 200);
         // An administrator helps who lost both; the next sign-in sets it up again.
         let id = ann["id"].to_string();
@@ -454,7 +454,7 @@ fn nobody_is_locked_out_by_tries_from_elsewhere() {
 fn codes_are_not_guessed_from_many_addresses_by_who_knows_the_password() {
     run(Kind::Sqlite, &[("trust_forwarded", "true")], async |app| {
         let session = app.signed_in("staff@kontor.example").await;
-        let (secret, codes) = enrol(app, &session).await;
+        let (secret, codes, _) = enrol(app, &session).await;
         let post = async |address: &str, cookie: &str, path: &str, body: String| {
             let request = axum::http::Request::post(path).header("x-forwarded-for", address).header("cookie", cookie);
             let request = request.header("sec-fetch-site", "same-origin").header("accept", "text/html");

@@ -171,6 +171,7 @@ const FUNCTIONS: [(&str, &str, Needs); 91] = [
     ("GET", "/-/tokens/new", Inside("tokens.add")),
     ("POST", "/-/tokens/create", Inside("tokens.add")),
     ("POST", "/-/tokens/revoke", Inside("tokens.delete")),
+    ("GET", "/-/security/list", Inside("security.view")),
     ("GET", "/-/account/read", Somebody),
     ("POST", "/-/account/password", Somebody),
     ("POST", "/-/account/time-zone", Somebody),
@@ -195,7 +196,7 @@ const FUNCTIONS: [(&str, &str, Needs); 91] = [
     ("POST", "/-/admin/set", Inside("settings.change")),
 ];
 
-const PAGES: [(&str, Needs); 49] = [
+const PAGES: [(&str, Needs); 50] = [
     ("/", Somebody),
     ("/sign-in", Nothing),
     ("/sign-in/code", Nothing),
@@ -216,6 +217,7 @@ const PAGES: [(&str, Needs); 49] = [
     ("/admin/sessions", Inside("sessions.view")),
     ("/admin/tokens", Inside("tokens.view")),
     ("/admin/tokens/new", Inside("tokens.add")),
+    ("/admin/security", Inside("security.view")),
     ("/search", Somebody),
     ("/import", Permission("records.import")),
     ("/admin/log", Inside("history.view")),
@@ -260,7 +262,7 @@ fn is_nobody(who: As) -> bool {
 
 /// Whether a permission is about the house itself, which only its administrator looks after.
 fn is_guarded(code: &str) -> bool {
-    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history.", "settings."]
+    ["users.", "roles.", "tokens.", "sessions.", "admin.", "history.", "settings.", "security."]
         .iter()
         .any(|guarded| code.starts_with(guarded))
 }

@@ -209,7 +209,8 @@ async fn make_template(kind: Kind) -> Template {
         let new = NewToken { name: format!("{user}'s token"), permissions, expires_at: None, requires_version };
         token::Entity::issue(&access, owner, new).await.unwrap().1
     };
-    let router = house::router(&house::state(settings(&url, &[]), database.clone())).unwrap();
+    let state = house::state(settings(&url, &[]), database.clone());
+    let router = house::router(&state).unwrap();
     let cookie = async |user: &str| sign_in(&router, &format!("{user}@kontor.example")).await;
     let keys = Keys {
         administrator: (make("administrator", &[], false).await, cookie("administrator").await),
@@ -221,12 +222,17 @@ async fn make_template(kind: Kind) -> Template {
         ended: cookie("administrator").await,
         shut: (make("former", &[], false).await, cookie("former").await),
     };
+    // Every test begins without a security event.
+    state.security.flush().await;
     let session = digest(keys.ended.split_once('=').unwrap().1);
     for sql in [
         "UPDATE api_tokens SET expires_at = '2026-01-01T00:00:00+00:00' WHERE permissions IS NOT NULL AND name LIKE 'admin%' \
          AND CAST(permissions AS TEXT) LIKE '%*%'",
         &format!("DELETE FROM sessions WHERE id = '{session}'"),
         "UPDATE users SET is_active = FALSE WHERE email = 'former@kontor.example'",
+        "DELETE FROM security_events",
+        // Nobody's password is asked again, however long the tests take.
+        "UPDATE sessions SET data = REPLACE(data, '\"signed_in\":', '\"confirmed\":4000000000,\"signed_in\":')",
         // Nobody's use is noted while statements are counted.
         "UPDATE sessions SET seen_at = '2096-01-01T00:00:00+00:00'",
     ] {
@@ -234,7 +240,7 @@ async fn make_template(kind: Kind) -> Template {
         assert!(transaction.execute_unprepared(sql).await.unwrap().rows_affected() > 0, "{sql}");
         transaction.commit().await.unwrap();
     }
-    drop(router);
+    drop((router, state));
     database.close().await;
     Template { source, keys, _folder: folder }
 }
@@ -393,7 +399,7 @@ impl TestApp {
         let body = serde_json::json!({ "name": name, "email": email, "roles": roles });
         let user = self.json(As::Administrator, "POST", "/api/users/", body).await.expect(201).json();
         let access = Access::system(&self.state.database).unwrap();
-        user::Entity::set_password(&access, &email, PASSWORD.into()).await.unwrap();
+        user::Entity::set_password(&access, &email, PASSWORD.into(), user::Tokens::Keep).await.unwrap();
         user
     }
 
@@ -412,6 +418,20 @@ impl TestApp {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = request.header("accept", "text/html").header("cookie", cookie);
         self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// A form of whoever has this cookie, sent to another server on the same database.
+    pub async fn at(&self, router: &Router, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = form_request(path, &body).header("accept", "text/html").header("cookie", cookie);
+        let other = Self {
+            state: self.state.clone(),
+            router: router.clone(),
+            url: self.url.clone(),
+            keys: self.keys.clone(),
+            _folder: None,
+        };
+        other.send(request.body(Body::from(body)).unwrap()).await
     }
 
     /// A call over the API with a JSON body.
@@ -540,6 +560,14 @@ impl TestApp {
         let transaction = self.state.database.write().await.unwrap();
         transaction.execute_unprepared(sql).await.unwrap();
         transaction.commit().await.unwrap();
+    }
+
+    /// The sum of a column over the rows of a table that meet a condition.
+    pub async fn sum(&self, table: &str, column: &str, condition: &str) -> i64 {
+        let sql = format!("SELECT CAST(COALESCE(SUM({column}), 0) AS BIGINT) AS n FROM {table} WHERE {condition}");
+        let reader = self.state.database.reader();
+        let statement = sea_orm::Statement::from_string(reader.get_database_backend(), sql);
+        reader.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
     }
 
     /// How many rows a table has.

@@ -62,7 +62,7 @@ pub fn invitation() -> AnyView {
                     label="Password"
                     kind="password"
                     autocomplete="new-password"
-                    help="At least 12 characters; a few unrelated words do well."
+                    help="12 to 200 characters; a few unrelated words do well."
                 />
                 <button class="btn primary">"Choose and sign in"</button>
             </PlainForm>

@@ -20,6 +20,8 @@ mod second_factor;
 /// One's own account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
+    /// What the person is to be told once they signed in.
+    pub notice: Option<String>,
     pub has_second_factor: bool,
     pub time_zone: String,
     /// The zones to choose from.

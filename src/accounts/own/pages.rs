@@ -25,7 +25,7 @@ pub fn account() -> AnyView {
 }
 
 fn drawn(account: Account) -> AnyView {
-    let Account { has_second_factor, time_zone, zones, sessions, tokens } = account;
+    let Account { notice, has_second_factor, time_zone, zones, sessions, tokens } = account;
     let (class, state) = match has_second_factor {
         true => ("badge active", "On"),
         false => ("badge inactive", "Off"),
@@ -40,6 +40,7 @@ fn drawn(account: Account) -> AnyView {
         }
     });
     view! {
+        {notice.map(|notice| view! { <p class="notice bad" role="alert">{notice}</p> })}
         <div class="account">
             <section class="card">
                 <h2>"Password"</h2>
@@ -50,8 +51,12 @@ fn drawn(account: Account) -> AnyView {
                         label="New password"
                         kind="password"
                         autocomplete="new-password"
-                        help="At least 12 characters. You are signed out everywhere else."
+                        help="12 to 200 characters. You are signed out everywhere else."
                     />
+                    <label class="check">
+                        <input type="checkbox" name="end_tokens" value="true" />
+                        "Also end my API tokens"
+                    </label>
                     <button class="btn">"Change password"</button>
                 </PlainForm>
             </section>

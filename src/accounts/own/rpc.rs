@@ -8,7 +8,7 @@ use super::Account;
 use super::desk;
 use crate::access::people::Enrolment;
 #[cfg(feature = "ssr")]
-use crate::access::{own, second_factor};
+use crate::access::{own, second_factor, user::Tokens};
 use crate::accounts::tokens::TokenStart;
 #[cfg(feature = "ssr")]
 use crate::accounts::tokens::desk as tokens;
@@ -24,10 +24,15 @@ pub async fn read_account() -> Result<Account, Error> {
     desk::account().await
 }
 
-/// Changes the password and signs out elsewhere.
+/// Changes the password, signs out elsewhere, and ends all tokens if that is wanted.
 #[server(prefix = "/-", endpoint = "account/password", output = JsonText)]
-pub async fn change_password(password: String, new_password: String) -> Result<(), Error> {
-    desk::change_password(password, new_password).await
+pub async fn change_password(
+    password: String,
+    new_password: String,
+    #[server(default)] end_tokens: bool,
+) -> Result<(), Error> {
+    let tokens = if end_tokens { Tokens::End } else { Tokens::Keep };
+    desk::change_password(password, new_password, tokens).await
 }
 
 /// Chooses the zone in which times are shown.
@@ -50,8 +55,12 @@ pub async fn new_own_token() -> Result<TokenStart, Error> {
 
 /// Makes a token of one's own and tells its secret.
 #[server(prefix = "/-", endpoint = "account/create-token", output = JsonText)]
-pub async fn create_own_token(days: String, form: Typed) -> Result<String, Error> {
-    tokens::create_own(&days, &form).await
+pub async fn create_own_token(
+    days: String,
+    form: Typed,
+    #[server(default)] password: Option<String>,
+) -> Result<String, Error> {
+    tokens::create_own(&days, &form, password).await
 }
 
 /// Ends one of one's tokens.
@@ -68,8 +77,8 @@ pub async fn read_enrolment() -> Result<Enrolment, Error> {
 
 /// Begins to set it up.
 #[server(prefix = "/-", endpoint = "account/second-factor/begin", output = JsonText)]
-pub async fn begin_enrolment() -> Result<(), Error> {
-    second_factor::begin(&enrolling().await?).await.map(|()| led_back("/account/second-factor"))
+pub async fn begin_enrolment(#[server(default)] password: Option<String>) -> Result<(), Error> {
+    desk::begin(password).await
 }
 
 /// Turns it on with a first code, and tells the recovery codes.

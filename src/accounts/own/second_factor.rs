@@ -6,11 +6,11 @@ use super::rpc::read_enrolment;
 use crate::access::people::Enrolment;
 use crate::ui::found::Found;
 use crate::ui::page::{Crumb, Heading};
-use crate::ui::plain::{PlainField, PlainForm, Told};
+use crate::ui::plain::{PasswordAgain, PlainField, PlainForm, Told};
 
 fn drawn(enrolment: Enrolment) -> AnyView {
     match enrolment {
-        Enrolment::Off => off(),
+        Enrolment::Off { asks_password } => off(asks_password),
         Enrolment::Begun { secret, path, size } => begun(&secret, path, size),
         Enrolment::On { codes_left } => on(codes_left),
     }
@@ -27,7 +27,7 @@ pub fn page() -> AnyView {
     .into_any()
 }
 
-fn off() -> AnyView {
+fn off(asks_password: bool) -> AnyView {
     view! {
         <section class="card narrow">
             <h2>"Set it up"</h2>
@@ -36,6 +36,7 @@ fn off() -> AnyView {
                     "Besides your password, signing in then takes a code that an app on your phone makes, such as Aegis, Google
                     Authenticator or 1Password."
                 </p>
+                {asks_password.then(|| view! { <PasswordAgain /> })}
                 <button class="btn primary">"Begin"</button>
             </PlainForm>
         </section>

@@ -8,6 +8,7 @@ use crate::access::gate::{Access, Oneself};
 use crate::access::people::{TokenInput, TokenLine};
 use crate::access::token::{self, Entity, Issue, Owner};
 use crate::access::{own, user};
+use crate::accounts::own::desk::confirmed;
 use crate::base::form::{Input, Typed};
 use crate::base::time::stored::now;
 use crate::base::{Error, Result};
@@ -33,7 +34,7 @@ pub async fn new() -> Result<TokenStart> {
         .into_tuple()
         .all(access.reader())
         .await?;
-    Ok(TokenStart { people, catalogue: access.catalogue().held(&access.caller().permissions) })
+    Ok(start(&access, people))
 }
 
 /// What the form of a token of one's own starts with.
@@ -42,15 +43,20 @@ pub async fn new() -> Result<TokenStart> {
 /// `Unauthenticated`.
 pub async fn new_own() -> Result<TokenStart> {
     let access = oneself().await?;
-    Ok(TokenStart { people: Vec::new(), catalogue: access.catalogue().held(&access.caller().permissions) })
+    Ok(start(&access, Vec::new()))
+}
+
+fn start<P>(access: &Access<P>, people: Vec<(i64, String)>) -> TokenStart {
+    let caller = access.caller();
+    TokenStart { people, catalogue: access.catalogue().held(&caller.permissions), asks_password: !caller.is_recent }
 }
 
 /// Makes a token for somebody and tells its secret.
 ///
 /// # Errors
 /// Those of [`token::Entity::issue`].
-pub async fn create(days: &str, form: &Typed) -> Result<String> {
-    let access: Access<Issue> = access().await?;
+pub async fn create(days: &str, form: &Typed, password: Option<String>) -> Result<String> {
+    let access: Access<Issue> = confirmed(&access().await?, password).await?;
     let input = TokenInput::typed(form)?;
     let owner = Owner::Id(input.user);
     let (token, secret) = Entity::issue(&access, owner, lasting(input, days)?).await?;
@@ -62,8 +68,8 @@ pub async fn create(days: &str, form: &Typed) -> Result<String> {
 ///
 /// # Errors
 /// Those of [`own::make_token`].
-pub async fn create_own(days: &str, form: &Typed) -> Result<String> {
-    let access: Access<Oneself> = oneself().await?;
+pub async fn create_own(days: &str, form: &Typed, password: Option<String>) -> Result<String> {
+    let access: Access<Oneself> = confirmed(&oneself().await?, password).await?;
     let mut form = form.clone();
     form.insert("user".into(), access.user_id().to_string());
     let (token, secret) = own::make_token(&access, lasting(TokenInput::typed(&form)?, days)?).await?;

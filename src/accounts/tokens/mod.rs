@@ -17,4 +17,6 @@ pub struct TokenStart {
     pub people: Vec<(i64, String)>,
     /// What its scope can be chosen from.
     pub catalogue: Catalogue,
+    /// Whether the form asks for the password of who makes it.
+    pub asks_password: bool,
 }

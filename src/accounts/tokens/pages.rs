@@ -15,7 +15,7 @@ use crate::ui::form::{FieldRow, Summary};
 use crate::ui::found::Found;
 use crate::ui::icon::{Icon, Shape};
 use crate::ui::page::{Crumb, Heading, use_here};
-use crate::ui::plain::{PlainForm, Told};
+use crate::ui::plain::{PasswordAgain, PlainForm, Told};
 use crate::ui::table::use_query_text;
 use crate::ui::when::{Maybe, When};
 
@@ -178,6 +178,15 @@ pub fn TokenForm(action: &'static str, new: TokenStart, cancel: &'static str) ->
         }
     });
     let people: Vec<_> = people.collect();
+    let scope = match people.is_empty() {
+        true => "With nothing chosen it may all that you may, now and later.",
+        false => "With nothing chosen it may all that its person may now.",
+    };
+    let wrong = move || {
+        found.with_untracked(|found| {
+            found.as_ref().and_then(|error| error.errors.get("password").map(|said| said.join(" ")))
+        })
+    };
     let lifetimes = LIFETIMES.map(|(value, text)| view! { <option value=value selected=value == days>{text}</option> });
     let mine = new.catalogue.codes().map(str::to_owned).collect();
     let page = use_here();
@@ -210,9 +219,15 @@ pub fn TokenForm(action: &'static str, new: TokenStart, cancel: &'static str) ->
             </fieldset>
             <fieldset class="card section">
                 <legend>"Scope"</legend>
-                <p class="help inset">"With nothing chosen it may all that its person may, now and later."</p>
+                <p class="help inset">{scope}</p>
                 <Matrix catalogue=new.catalogue held editable=Some(mine) />
             </fieldset>
+            {new.asks_password.then(|| view! {
+                <div class="card section pad">
+                    <PasswordAgain />
+                    {wrong().map(|said| view! { <p class="error">{said}</p> })}
+                </div>
+            })}
             <div class="form-actions">
                 <button class="btn primary">"Make the token"</button>
                 <a class="btn quiet" href=cancel>

@@ -32,8 +32,12 @@ pub async fn new_token() -> Result<TokenStart, Error> {
 
 /// Makes a token that lasts so many days, or for ever, and tells its secret.
 #[server(prefix = "/-", endpoint = "tokens/create", output = JsonText)]
-pub async fn create_token(days: String, form: Typed) -> Result<String, Error> {
-    desk::create(&days, &form).await
+pub async fn create_token(
+    days: String,
+    form: Typed,
+    #[server(default)] password: Option<String>,
+) -> Result<String, Error> {
+    desk::create(&days, &form, password).await
 }
 
 /// Ends a token and leads back to `back`.
