@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::http::request::Parts;
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::AppState;
 use super::database::Database;
 use super::kinds::Kind;
+use super::web;
 use crate::access::gate::{Actor, Caller};
 use crate::access::holds;
 use crate::base::form::nearest;
@@ -84,6 +86,14 @@ impl From<Row> for Told {
     }
 }
 
+impl Told {
+    /// What is told to somebody who did not sign in: that something was done, but neither by whom nor what it was before, as
+    /// that may have been deleted on purpose.
+    fn for_strangers(self) -> Self {
+        Self { reason: None, changes: json!({}), actor: json!({}), request_id: String::new(), ..self }
+    }
+}
+
 /// What a follower asks for.
 #[derive(Debug, Default)]
 struct Asked {
@@ -128,9 +138,7 @@ fn visible(followed: &[Kind], caller: &Caller, resource: Option<&str>) -> Result
             let hint = hint.map_or(String::new(), |near| format!(" Did you mean {near}?"));
             Error::field("resource", format!("Choose one of {names}.{hint}"))
         })?;
-        if !holds(&caller.permissions, &(known.view)()) {
-            return Err(Error::forbidden(&(known.view)()));
-        }
+        caller.must_hold(&(known.view)())?;
         return Ok(vec![known.name]);
     }
     let seen = followed.iter().filter(|known| holds(&caller.permissions, &(known.view)()));
@@ -147,6 +155,7 @@ pub async fn events(
     State(state): State<AppState>,
     Extension(followed): Extension<Arc<[Kind]>>,
     Extension(caller): Extension<Arc<Caller>>,
+    parts: Parts,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default())?;
@@ -155,7 +164,7 @@ pub async fn events(
     let patience = state.settings.request_timeout.saturating_sub(Duration::from_secs(1));
     let until = Instant::now() + patience.min(Duration::from_secs(asked.wait));
     let mut after = asked.after;
-    let told = loop {
+    let mut told = loop {
         let (told, seen) = read(&state.database, &asked, after, &resources).await?;
         after = seen;
         if !told.is_empty() || Instant::now() >= until {
@@ -166,6 +175,15 @@ pub async fn events(
             () = state.draining.cancelled() => break told,
         }
     };
+    if asked.wait > 0 && !told.is_empty() {
+        // Who waited may have lost the right to what came.
+        let caller = web::identified_again(&state, &parts).await?;
+        let resources = visible(&followed, &caller, asked.resource.as_deref())?;
+        told.retain(|event| resources.contains(&event.resource.as_str()));
+    }
+    if caller.actor == Actor::Anonymous {
+        told = told.into_iter().map(Told::for_strangers).collect();
+    }
     Ok(Json(json!({ "last": after, "results": told })))
 }
 
@@ -223,7 +241,8 @@ pub fn description(followed: &[Kind]) -> Value {
     json!({ "get": {
         "tags": ["events"], "operationId": "events.list", "summary": "Follow every change",
         "description": "Events in the order in which they were committed, none left out: ask again with `after` set to the `last` of the answer \
-                        before. With `wait` the answer comes as soon as there is an event. Only of resources the caller may view.",
+                        before. With `wait` the answer comes as soon as there is an event. Only of resources the caller may view. Without signing in (`anonymous_api_read`) \
+                        `changes` and `actor` are empty, and there is neither `reason` nor `request_id`.",
         "parameters": [
             parameter("after", "The last event that is known.", json!({ "type": "integer", "format": "int64", "minimum": 0, "default": 0 })),
             parameter("resource", "Only events of these records.", json!({ "type": "string", "enum": names })),

@@ -26,7 +26,7 @@ use super::kinds::Kind;
 use super::managed::Managed;
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
-use crate::access::gate::Access;
+use crate::access::gate::{Access, Actor};
 use crate::access::permission::{ACTIONS, Row};
 use crate::base::error::{Code, FieldErrors};
 use crate::base::form::{Given, Input, unknown};
@@ -281,6 +281,8 @@ async fn read<R: Resource>(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let record = match past::as_of(query.as_deref().unwrap_or_default())? {
+        // What was deleted or changed since is nothing for strangers.
+        Some(_) if access.caller().actor == Actor::Anonymous => return Err(Error::unauthenticated()),
         Some(at) => super::record::past::as_of::<R>(&access, id.get()?, at).await?,
         None => R::get(&access, id.get()?).await?,
     };

@@ -1,6 +1,6 @@
 //! Security events: in a table for administrators, whatever way something came.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::{code, cookie, enrol, sign_in, told};
 use crate::both;
@@ -155,4 +155,63 @@ fn signing_in_waits_for_no_event_to_be_stored() {
         held.rollback().await.unwrap();
         assert_eq!(count(app, "sign_in_failed", "staff").await, 1);
     });
+}
+
+fn strangers(kind: Kind) {
+    run(kind, &[("anonymous_api_read", "true")], async |app| {
+        let customer = app.customer("Gone GmbH").await;
+        let id = customer["id"].to_string();
+        let path = format!("/api/customers/{id}");
+        let body = json!({ "email": "secret@gone.example", "notes": "hush-hush" });
+        app.json(As::Staff, "PATCH", &path, body).await.expect(200);
+        let moment = app.get(As::Staff, &path).await.json()["updated_at"].as_str().unwrap().to_owned();
+        app.json(As::Staff, "DELETE", &path, json!({})).await.expect(204);
+        let kept = app.customer("Kept GmbH").await;
+        app.product("A", "1.00").await;
+        let order = app.order(&kept, json!([{ "sku": "A", "quantity": 1 }])).await;
+        app.act(As::Staff, &order, "cancel", json!({ "reason": "because of Mr Smith" })).await.expect(200);
+        let headers = [("x-request-id", "smith-1"), ("content-type", "application/json")];
+        app.call(As::Staff, "POST", "/api/customers/", &headers, json!({ "name": "X" }).to_string()).await.expect(201);
+        let mut told = String::new();
+        let order_path = format!("/api/orders/{}", order["id"]);
+        for path in [
+            "/api/",
+            "/api/events/?page_size=1000",
+            "/api/events/?wait=1&after=0",
+            "/api/customers/",
+            "/api/customers/?format=csv",
+            "/api/customers/?format=ndjson",
+            "/api/products/",
+            "/api/orders/",
+            "/api/orders/?expand=items",
+            "/api/order-items/",
+            "/api/orders/?format=csv",
+            order_path.as_str(),
+            &format!("{order_path}/actions/"),
+            "/api/openapi.json",
+        ] {
+            told += &app.get(As::Anonymous, path).await.expect(200).body;
+        }
+        for hidden in ["The staff", "staff's token", "Gone GmbH", "secret@gone.example", "hush-hush", "smith-1"] {
+            assert!(!told.contains(hidden), "{hidden}");
+        }
+        let events = app.get(As::Anonymous, "/api/events/").await.json();
+        for event in events["results"].as_array().unwrap() {
+            assert_eq!((&event["changes"], &event["actor"], &event["reason"]), (&json!({}), &json!({}), &Value::Null));
+        }
+        for path in [format!("{path}/?as_of={moment}"), format!("/api/customers/{}/?as_of={moment}", kept["id"])] {
+            app.get(As::Anonymous, &path).await.expect(401);
+        }
+        app.get(As::Staff, &format!("{path}/?as_of={moment}")).await.expect(200);
+    });
+}
+
+#[test]
+fn strangers_are_told_nothing_of_staff_and_of_what_was_deleted_on_sqlite() {
+    strangers(Kind::Sqlite);
+}
+
+#[test]
+fn strangers_are_told_nothing_of_staff_and_of_what_was_deleted_on_postgres() {
+    strangers(Kind::Postgres);
 }
