@@ -565,3 +565,157 @@ fn anonymous_reading_of_the_api(kind: Kind) {
         app.page(As::Anonymous, "/customers").await.expect(303);
     });
 }
+
+/// A role over time, and a person who has it.
+struct Changing {
+    role: String,
+    user: Value,
+    cookie: String,
+}
+
+impl Changing {
+    async fn new(app: &TestApp, permissions: &[&str]) -> Self {
+        let body = json!({ "name": "Changing", "permissions": permissions });
+        let role = app.json(As::Administrator, "POST", "/api/roles/", body).await.expect(201).json();
+        let user = app.person("Cleo", &["changing"]).await;
+        let cookie = app.signed_in("cleo@kontor.example").await;
+        Self { role: role["id"].to_string(), user, cookie }
+    }
+
+    /// Gives the role exactly these permissions; the person signs in again when more of them end the session's id.
+    async fn now(&self, app: &TestApp, permissions: &[&str]) {
+        let body = json!({ "permissions": permissions });
+        app.json(As::Administrator, "PATCH", &format!("/api/roles/{}", self.role), body).await.expect(200);
+    }
+
+    /// A token they make themselves, of all they may.
+    async fn token(&self, app: &TestApp) -> String {
+        let fields = [("days", ""), ("form[name]", "own"), ("page", "/account/tokens/new")];
+        let made = app.with_cookie(&self.cookie, "/-/account/create-token", Some(&fields)).await.expect(200);
+        format!("Bearer {}", crate::accounts::told(&made).remove(0))
+    }
+}
+
+async fn status(app: &TestApp, bearer: &str, method: &str, path: &str, body: Value) -> u16 {
+    let headers = [("authorization", bearer), ("content-type", "application/json")];
+    app.call(As::Anonymous, method, path, &headers, body.to_string()).await.status.as_u16()
+}
+
+both! {
+    async fn rights_that_shrink_count_at_once_for_what_was_made_before(app) {
+        let both = ["customers.view", "customers.add", "records.import"];
+        let cleo = Changing::new(app, &both).await;
+        let own = cleo.token(app).await;
+        let body = json!({ "user": cleo.user["id"], "name": "made by another" });
+        let others = app.json(As::Administrator, "POST", "/api/tokens/", body).await.expect(201).json();
+        let others = format!("Bearer {}", others["secret"].as_str().unwrap());
+        // The key of a form, and an upload, from before.
+        let form = app.with_cookie(&cleo.cookie, "/customers/new", None).await.expect(200).body;
+        let key = form.split("name=\"once\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let file = "--xyz\r\ncontent-disposition: form-data; name=\"customers\"; filename=\"c.csv\"\r\n\r\nname\r\nAnn\r\n\r\n--xyz--\r\n";
+        let request = Request::post("/-/import/upload").header("sec-fetch-site", "same-origin").header("accept", "text/html");
+        let request = request.header("content-type", "multipart/form-data; boundary=xyz").header("cookie", &cleo.cookie);
+        let uploaded = app.send(request.header("host", "kontor.example").body(Body::from(file)).unwrap()).await.expect(303);
+        let upload = uploaded.header("location").to_owned();
+        app.with_cookie(&cleo.cookie, &upload, None).await.expect(200);
+        let create = [("once", key.as_str()), ("form[name]", "Made once"), ("page", "/customers/new")];
+        let used = async || {
+            let mut seen = Vec::new();
+            for bearer in [&own, &others] {
+                seen.push(status(app, bearer, "GET", "/api/customers/", json!({})).await);
+                seen.push(status(app, bearer, "POST", "/api/customers/", json!({ "name": "x" })).await);
+            }
+            seen.push(app.with_cookie(&cleo.cookie, "/customers", None).await.status.as_u16());
+            seen.push(app.with_cookie(&cleo.cookie, &upload, None).await.status.as_u16());
+            seen
+        };
+        cleo.now(app, &["customers.view"]).await;
+        assert_eq!(used().await, [200, 403, 200, 403, 200, 403]);
+        app.with_cookie(&cleo.cookie, "/-/customers/create", Some(&create)).await.expect(403);
+        cleo.now(app, &[]).await;
+        assert_eq!(used().await, [403; 6]);
+        // A form that was refused is not spent: it works once, when its right is back.
+        cleo.now(app, &both).await;
+        let again = app.signed_in("cleo@kontor.example").await;
+        app.with_cookie(&again, "/-/customers/create", Some(&create)).await.expect(303);
+        app.with_cookie(&again, "/-/customers/create", Some(&create)).await.expect(303);
+        assert_eq!(app.rows("customers WHERE name = 'Made once'").await, 1);
+        // Somebody else's upload opens to nobody, whatever they may.
+        app.page(As::Administrator, &upload).await.expect(404);
+    }
+
+    async fn rights_that_grow_reach_only_what_their_person_made_and_what_its_maker_could_give(app) {
+        let cleo = Changing::new(app, &["customers.view"]).await;
+        let own = cleo.token(app).await;
+        let manager = app.bearer(&["users.view", "users.change", "tokens.add", "customers.view"]).await;
+        let manage = async |path: &str, body: Value| {
+            let headers = [("authorization", manager.as_str()), ("content-type", "application/json")];
+            app.call(As::Anonymous, "POST", path, &headers, body.to_string()).await
+        };
+        let body = json!({ "user": cleo.user["id"], "name": "theirs" });
+        let theirs = manage("/api/tokens/", body).await.expect(201).json();
+        let theirs = format!("Bearer {}", theirs["secret"].as_str().unwrap());
+        let link = manage(&format!("/api/users/{}/invite/", cleo.user["id"]), json!({})).await.expect(200).json();
+        let link = link["link"].as_str().unwrap().split_once("kontor.example").unwrap().1.to_owned();
+        let session = app.signed_in("cleo@kontor.example").await;
+        cleo.now(app, &["customers.view", "products.view"]).await;
+        let products = async |bearer: &str| status(app, bearer, "GET", "/api/products/", json!({})).await;
+        assert_eq!((products(&own).await, products(&theirs).await), (200, 403));
+        app.page(As::Anonymous, &link).await.expect(404);
+        let grown = app.with_cookie(&session, "/products", None).await.expect(200);
+        assert_ne!(crate::accounts::cookie(&grown), session, "the session has another id with more rights");
+        // A scope that somebody chose does not grow either.
+        let scoped = app.bearer(&["customers.view"]).await;
+        assert_eq!(products(&scoped).await, 403);
+    }
+
+    async fn a_follower_who_loses_the_right_while_waiting_is_told_nothing_more(app) {
+        let cleo = Changing::new(app, &["customers.view"]).await;
+        let own = cleo.token(app).await;
+        let last = app.get(As::Administrator, "/api/events/").await.expect(200).json()["last"].to_string();
+        let path = format!("/api/events/?resource=customers&wait=20&after={last}");
+        let by_token = async |bearer: &str| {
+            let headers = [("authorization", bearer)];
+            app.call(As::Anonymous, "GET", &path, &headers, "").await
+        };
+        let happens = async |revoke: Value| {
+            let changed = app.json(As::Administrator, "PATCH", &format!("/api/users/{}", cleo.user["id"]), revoke).await;
+            changed.expect(200);
+            app.customer("Too late").await;
+        };
+        // Both wait before anything happens: an answer comes only with an event.
+        let session = app.signed_in("cleo@kontor.example").await;
+        let headers = [("cookie", session.as_str())];
+        let by_session = app.call(As::Anonymous, "GET", &path, &headers, "");
+        let (first, second, ()) = tokio::join!(by_token(&own), by_session, async {
+            // So many statements take both past finding out who asks.
+            let before = app.state.database.statements();
+            while app.state.database.statements() < before + 12 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            happens(json!({ "is_active": false })).await;
+        });
+        for answer in [first, second] {
+            assert_eq!(answer.status, 401, "{}", answer.body);
+            assert!(!answer.body.contains("Too late"));
+        }
+        app.customer("Later").await;
+        assert!(by_token(app.token(As::Viewer).map(|token| format!("Bearer {token}")).unwrap().as_str()).await.body.contains("Later"));
+    }
+
+    async fn an_export_that_began_with_the_right_to_it_is_finished(app) {
+        for number in 0..3 {
+            app.customer(&format!("Customer {number}")).await;
+        }
+        let cleo = Changing::new(app, &["customers.view"]).await;
+        let own = cleo.token(app).await;
+        let request = Request::get("/api/customers/?format=csv").header("host", "kontor.example");
+        let request = request.header("authorization", &own).body(Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(app.router.clone(), request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        cleo.now(app, &[]).await;
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&body).matches("Customer ").count(), 3);
+        assert_eq!(status(app, &own, "GET", "/api/customers/?format=csv", json!({})).await, 403);
+    }
+}
