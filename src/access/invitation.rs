@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
-use sea_orm::{ActiveValue::Set};
 use serde_json::json;
 
 use super::gate::{Access, Actor, Caller};

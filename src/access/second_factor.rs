@@ -10,7 +10,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, ActiveValue::Set, QuerySelect};
+use sea_orm::{ActiveValue, QuerySelect};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 use super::gate::{Access, Oneself};

@@ -14,7 +14,6 @@ use super::part::{Lines, Part};
 use super::people::{TokenInput, TokenLine, split};
 use super::permission::lacking;
 use super::security::{self, Happened, Kind};
-use crate::server::client_address::network;
 use super::{EVERYTHING, grants, holds, role, second_factor, user};
 use crate::base::column::{Written, placed_row};
 use crate::base::form::{self, Field, Given};
@@ -22,6 +21,7 @@ use crate::base::time::stored::Timestamp;
 use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 use crate::history::entity::{Subject, record};
+use crate::server::client_address::network;
 use crate::server::database::Database;
 use crate::server::transaction::DatabaseTransaction;
 

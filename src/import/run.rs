@@ -19,8 +19,8 @@ use crate::history::entity::{self as history, Subject};
 use crate::orders::entity::Entity as Orders;
 use crate::products::entity::Entity as Products;
 use crate::server::record::Add;
-use crate::server::transaction::Transaction;
 use crate::server::transaction::DatabaseTransaction;
+use crate::server::transaction::Transaction;
 
 pub use super::sheet::File;
 

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::NotSet, ActiveValue::Set, Iterable, JoinType, QueryOrder, QueryResult,
-    QuerySelect, QueryTrait,
+    ActiveValue::NotSet, ActiveValue::Set, Iterable, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
 };
 use serde_json::{Map, Value as Json};
 

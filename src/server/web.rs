@@ -62,7 +62,7 @@ pub async fn identify(State(state): State<AppState>, request: Request, next: Nex
     let (mut parts, body) = request.into_parts();
     let api = is_api(parts.uri.path());
     let caller = caller(&state, &parts).await.map(Arc::new);
-    let asked = Asked::of(&state, &parts, caller.as_ref().ok());
+    let asked = Asked::of(&parts, caller.as_ref().ok());
     let actor = caller.as_ref().map_or(&Actor::Anonymous, |caller| &caller.actor);
     let who = Who::of(actor, client_address(&parts.extensions));
     let standing = if api { state.limits.count(&who) } else { state.page_limits.count(&who).map(|_| None) };
@@ -92,7 +92,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(state: &AppState, parts: &Parts, caller: Option<&Arc<Caller>>) -> Self {
+    fn of(parts: &Parts, caller: Option<&Arc<Caller>>) -> Self {
         let nobody = || {
             let address = Some(client_address(&parts.extensions));
             let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
