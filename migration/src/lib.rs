@@ -27,8 +27,8 @@ mod m20261128_000019_event_texts;
 mod m20261128_000020_search_heads;
 mod m20261129_000021_readiness;
 mod m20261129_000024_import_parts;
-mod m20261129_000027_import_work;
 mod m20261129_000025_narrow_ways;
+mod m20261129_000027_import_work;
 mod m20261129_000028_security_events;
 
 /// Applies and takes back the steps in order.

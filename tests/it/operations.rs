@@ -112,7 +112,8 @@ fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_u
         let kept = log.with_extension("kept");
         std::fs::rename(&log, &kept).unwrap();
         std::os::unix::fs::symlink(&log, &log).unwrap();
-        create("Never acknowledged".into()).await.expect(500);
+        let answer = create("Never acknowledged".into()).await.expect(503);
+        assert!(answer.body.contains("may have been saved"), "{}", answer.body);
         let transaction = linked.write().await.unwrap();
         transaction.execute_unprepared("UPDATE customers SET notes = 'x'").await.unwrap();
         assert!(transaction.commit().await.is_err(), "the log is beside the file, not beside the link");
