@@ -525,6 +525,14 @@ impl Database {
         self.0.readiness.check(self).await
     }
 
+    /// Whether [`Database::close`] was called.
+    pub(super) fn is_closed(&self) -> bool {
+        match self.0.writer.get_database_backend() {
+            DbBackend::Postgres => self.0.writer.get_postgres_connection_pool().is_closed(),
+            _ => self.0.writer.get_sqlite_connection_pool().is_closed(),
+        }
+    }
+
     /// Whether transactions use all connections that write.
     pub(super) fn is_each_writer_used(&self) -> bool {
         match self.0.writer.get_database_backend() {

@@ -206,6 +206,15 @@ pub(super) fn not_acquired(error: sqlx::Error) -> DbErr {
     }
 }
 
+/// Makes sure that no row is really none. Where the thread of a connection to SQLite has died, as for want of memory, sqlx tells of
+/// no error: nothing comes.
+async fn confirmed<C: Connection>(connection: &mut C) -> sqlx::Result<()>
+where
+    C::Database: Asked,
+{
+    if C::Database::DIES { Ok(()) } else { connection.ping().await }
+}
+
 fn not_read(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
@@ -257,7 +266,11 @@ impl ConnectionTrait for Reader {
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let run = async {
             Ok(leased!(self, |connection| async {
-                query!(statement).fetch_optional(connection).await.map(|row| row.map(QueryResult::from))
+                let row = query!(statement).fetch_optional(&mut *connection).await?;
+                if row.is_none() {
+                    confirmed(connection).await?;
+                }
+                Ok(row.map(QueryResult::from))
             }))
         };
         self.0.statements.counted(&statement, run).await
@@ -266,16 +279,20 @@ impl ConnectionTrait for Reader {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let run = async {
             Ok(leased!(self, |connection| async {
-                let mut chunks = query!(statement).fetch(connection).ready_chunks(CHUNK);
-                let mut rows = Vec::new();
+                let mut chunks = connection.fetch_many(query!(statement)).ready_chunks(CHUNK);
+                let (mut rows, mut is_done) = (Vec::new(), false);
                 while let Some(chunk) = chunks.next().await {
-                    for row in chunk {
-                        rows.push(QueryResult::from(row?));
+                    for step in chunk {
+                        match step?.right() {
+                            Some(row) => rows.push(QueryResult::from(row)),
+                            None => is_done = true,
+                        }
                     }
                     // Whoever waits for the next row is woken by that row alone. Others go first, so that more come at once.
                     tokio::task::yield_now().await;
                 }
-                Ok(rows)
+                // As above: rows that end without a word are not all.
+                if is_done { Ok(rows) } else { Err(sqlx::Error::WorkerCrashed) }
             }))
         };
         self.0.statements.counted(&statement, run).await

@@ -47,6 +47,9 @@ impl Readiness {
     /// # Errors
     /// `Unavailable` with what is wrong.
     pub async fn check(&self, database: &Database) -> Result<()> {
+        if database.is_closed() {
+            return Err(Error::new(Code::Unavailable, "The database is closed."));
+        }
         let checking = async {
             let mut last = self.0.lock().await;
             if let Some((at, ready)) = &last.checked

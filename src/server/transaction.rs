@@ -17,6 +17,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::TryStreamExt;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor, Postgres, Sqlite};
@@ -39,8 +40,9 @@ const BEGIN: [&str; 2] = ["BEGIN IMMEDIATE", "BEGIN"];
 /// Begins a transaction that reads every table as it is at its first statement.
 const BEGIN_SNAPSHOT: [&str; 2] = ["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
 
-/// Commits. In a transaction that has failed, PostgreSQL refuses the statement before it and never reaches the COMMIT.
-const COMMIT: [&str; 2] = ["COMMIT", "SELECT 1; COMMIT"];
+/// Commits. In a transaction that has failed, PostgreSQL refuses the statement before it, which costs next to nothing, and never
+/// reaches the COMMIT.
+const COMMIT: [&str; 2] = ["COMMIT", "CLOSE ALL; COMMIT"];
 
 /// Primary result codes of SQLite: <https://www.sqlite.org/rescode.html>.
 pub(super) mod sqlite {
@@ -350,8 +352,15 @@ impl Lent {
     async fn run(&mut self, sql: &str) -> sqlx::Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
         match &mut self.0 {
-            // SQLite keeps these prepared.
-            Some(Connection::Sqlite(connection)) => sqlx::query(sql).execute(&mut **connection).await.map(drop),
+            // SQLite keeps these prepared. Where the thread of a connection has died, sqlx tells of no error: nothing comes.
+            Some(Connection::Sqlite(connection)) => {
+                let mut done = (**connection).fetch_many(sqlx::query(sql));
+                let mut is_done = false;
+                while let Some(step) = done.try_next().await? {
+                    is_done |= step.is_left();
+                }
+                if is_done { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
+            }
             Some(Connection::Postgres(connection)) => (**connection).execute(sql).await.map(drop),
             None => Err(sqlx::Error::PoolClosed),
         }

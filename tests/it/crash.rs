@@ -80,7 +80,12 @@ impl Server {
         Self { child, address: address.trim_start_matches("http://").to_owned() }
     }
 
-    fn kill(self) {
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn kill(self) {
         drop(self);
     }
 

@@ -331,6 +331,13 @@ impl TestApp {
         self.said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    /// The same company behind another address of its database.
+    pub async fn over(&self, url: &str) -> Self {
+        let state = house::state(settings(url, &[]), Database::connect(url).await.unwrap());
+        let router = house::router(&state).unwrap();
+        Self { router, state, url: url.to_owned(), keys: self.keys.clone(), _folder: None }
+    }
+
     async fn finish(self) {
         self.state.database.clone().close().await;
         if let (Some(admin), true) = (admin_url(), self.url.starts_with("postgres")) {
