@@ -26,6 +26,9 @@ mod merge;
 #[cfg(feature = "ssr")]
 mod orders;
 pub mod pages;
+/// The problems of one file.
+#[cfg(feature = "ssr")]
+mod problems;
 pub mod rpc;
 /// The import itself.
 #[cfg(feature = "ssr")]
@@ -111,56 +114,6 @@ impl std::fmt::Display for Problem {
             write!(f, ", column {}", self.column)?;
         }
         write!(f, ": {}", self.message)
-    }
-}
-
-/// The most problems of one file that are listed; further ones are counted.
-#[cfg(feature = "ssr")]
-const MAX_PROBLEMS: usize = 10_000;
-
-/// The longest message and column of a problem, in characters: they repeat what stands in the file.
-#[cfg(feature = "ssr")]
-const MAX_TEXT: usize = 300;
-
-/// The problems of one file.
-#[cfg(feature = "ssr")]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Problems {
-    listed: Vec<Problem>,
-    more: u64,
-}
-
-#[cfg(feature = "ssr")]
-impl Problems {
-    /// Lists a problem, or counts it when there are many.
-    pub fn add(&mut self, mut problem: Problem) {
-        if self.listed.len() >= MAX_PROBLEMS {
-            self.more += 1;
-            return;
-        }
-        for text in [&mut problem.message, &mut problem.column] {
-            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
-                text.truncate(end);
-                text.push('…');
-            }
-        }
-        self.listed.push(problem);
-    }
-
-    /// Those that are listed.
-    pub fn listed(&self) -> &[Problem] {
-        &self.listed
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.listed.is_empty()
-    }
-
-    /// Puts the problems into a report, by row and column.
-    pub fn report(mut self, report: &mut Report) {
-        self.listed.sort_by(|one, other| (one.row, &one.column).cmp(&(other.row, &other.column)));
-        report.problems.extend(self.listed);
-        report.more += self.more;
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::mapping::{Mapping, Piece, Reading, Target, targets};
+use super::problems::Problems;
 use super::table::{Cells, Row, Table};
-use super::{Kind, Problem, Problems};
+use super::{Kind, Problem};
 use crate::base::Error;
 use crate::base::error::FieldErrors;
 use crate::base::form::{Field, Given, Kind as Value, nearest};

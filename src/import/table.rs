@@ -9,8 +9,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::problems::Problems;
 use super::sheet::plain;
-use super::{MAX_COLUMNS, Problem, Problems};
+use super::{MAX_COLUMNS, Problem};
 use crate::base::money::grouped;
 
 /// The longest name of a column, in characters.
