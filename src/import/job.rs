@@ -30,6 +30,9 @@ use crate::server::transaction::Transaction;
 /// How often whoever works on an import says so, with how far they got.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
+/// How often it is tried to write down how work ended.
+const OUTCOME_ATTEMPTS: usize = 20;
+
 /// How long a request waits for the work it started.
 const GRACE: Duration = Duration::from_millis(300);
 
@@ -195,8 +198,11 @@ impl Work {
             Ended::Failed(error) => failed(&error),
             Ended::Interrupted => ActiveModel { state: Set(INTERRUPTED.into()), ..Default::default() },
         };
-        if let Err(error) = self.put(row).await {
-            tracing::warn!(error = error.internal.as_deref(), "how an import ended could not be written down");
+        // Whoever writes just now may take longer than a request would wait.
+        for attempt in 1..=OUTCOME_ATTEMPTS {
+            let Err(error) = self.put(row.clone()).await else { return };
+            tracing::warn!(error = error.internal.as_deref(), attempt, "how an import ended could not be written down");
+            tokio::time::sleep(HEARTBEAT).await;
         }
     }
 

@@ -14,6 +14,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::OwnedMutexGuard;
 
 use super::reader::{RESTED, Reader};
 use super::readiness::{Readiness, Watched};
@@ -110,17 +111,21 @@ struct Parts {
     lately: Arc<Lately>,
     /// Transactions that write many rows.
     writing_much: Arc<AtomicUsize>,
+    much_turn: Arc<tokio::sync::Mutex<()>>,
     /// How long a writer waits for one of them.
     great_patience: Duration,
 }
 
 /// A transaction that writes many rows; see [`Database::writing_much`].
 #[derive(Debug)]
-pub struct WritingMuch(Arc<AtomicUsize>);
+pub struct WritingMuch {
+    count: Arc<AtomicUsize>,
+    _turn: OwnedMutexGuard<()>,
+}
 
 impl Drop for WritingMuch {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -291,6 +296,7 @@ impl Database {
             sizes: Arc::default(),
             lately: Arc::default(),
             writing_much: Arc::default(),
+            much_turn: Arc::default(),
             great_patience: PATIENCE,
         };
         Ok(Self(Arc::new(parts)))
@@ -392,10 +398,13 @@ impl Database {
         Ok(Transaction::snapshot(self.0.reader.pool(), Arc::clone(&self.0.statements)).await?)
     }
 
-    /// Says that a transaction is about to write many rows, until what it returns is dropped: others are patient meanwhile.
-    pub fn writing_much(&self) -> WritingMuch {
-        self.0.writing_much.fetch_add(1, Ordering::Relaxed);
-        WritingMuch(Arc::clone(&self.0.writing_much))
+    /// Says that a transaction is about to write many rows, until what it returns is dropped: others are patient meanwhile. Of
+    /// this process one does so at a time, so that none of them runs out of patience with another.
+    pub async fn writing_much(&self) -> WritingMuch {
+        let turn = Arc::clone(&self.0.much_turn).lock_owned().await;
+        let count = Arc::clone(&self.0.writing_much);
+        count.fetch_add(1, Ordering::Relaxed);
+        WritingMuch { count, _turn: turn }
     }
 
     /// Waits until everything that was committed by now is on the disk, as far as the settings want that. PostgreSQL tells of

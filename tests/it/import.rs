@@ -818,6 +818,24 @@ both! {
         other.database.close().await;
     }
 
+    async fn imports_that_write_at_once_wait_for_each_other(app) {
+        let text = |letter: char| format!("code,name\n{}", (0..50).map(|n| format!("{letter}{n},Customer\n")).collect::<String>());
+        let first = uploaded(app, As::Staff, &[("customers", "a.csv", text('A').as_bytes())]).await;
+        let second = uploaded(app, As::Staff, &[("customers", "b.csv", text('B').as_bytes())]).await;
+        let writing = app.state.database.writing_much().await;
+        for id in [&first, &second] {
+            step(app, As::Staff, "/-/import/run", id, &[]).await.expect(303);
+            let page = app.page(As::Staff, &format!("/import?upload={id}")).await.expect(200);
+            assert!(page.body.contains("<progress"), "it waits until the other has written");
+        }
+        drop(writing);
+        for id in [&first, &second] {
+            let page = settled(app, As::Staff, &format!("/import?upload={id}")).await;
+            assert!(page.body.contains("Everything was imported"), "{}", page.body);
+        }
+        assert_eq!(app.rows("customers").await, 100);
+    }
+
     async fn a_dry_run_says_of_broken_files_what_the_import_says(app) {
         let Some(folder) = northwind() else { return };
         for (name, from, to) in [
@@ -870,7 +888,7 @@ fn while_an_import_writes_others_wait_for_it_or_learn_why_not() {
     use crate::support::{Kind, run};
     run(Kind::Sqlite, &[("request_timeout", "8")], async |app| {
         let customer = || app.json(As::Staff, "POST", "/api/customers/", serde_json::json!({ "name": "Anna" }));
-        let writing = app.state.database.writing_much();
+        let writing = app.state.database.writing_much().await;
         let held = app.state.database.write().await.unwrap();
         let answer = customer().await.expect(503).json();
         assert_eq!(answer["detail"], "An import is writing just now. Nothing was saved; try again soon.");
