@@ -150,13 +150,16 @@ pub async fn plan<R: Resource>(
 ///
 /// # Errors
 /// [`Stop::Moved`] when a record is not as it was when the plan was made.
-pub async fn write<R: Resource>(
+pub async fn write<R>(
     transaction: &DatabaseTransaction,
     access: &Access<Import>,
     sheet: &Sheet<'_>,
     plan: &Plan,
     watch: &Watch<'_>,
-) -> Result<(), Stop> {
+) -> Result<(), Stop>
+where
+    R: Resource<ActiveModel: TryIntoModel<R::Model>>,
+{
     let given = |row: Row, before: Option<&R::Record>| {
         R::Input::given(&over(before, sheet.values(&sheet.cells(row), R::Input::FIELDS).0))
     };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::Datelike;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType, Query};
-use sea_orm::{ActiveValue::Set, Condition, Order as Direction, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, Order as Direction, QuerySelect, TryIntoModel};
 use serde_json::{Map, Value as Json, json};
 
 use super::item::{self, Draft, Products};
@@ -1016,15 +1016,16 @@ pub async fn insert_all<P>(
     let mut orders = orders.into_iter().peekable();
     while orders.peek().is_some() {
         let batch: Vec<New> = orders.by_ref().take(BATCH).collect();
-        let rows = Entity::insert_many(batch.iter().map(|new| new.row(&currency, now)));
-        let mut rows = rows.exec_with_returning(transaction).await?;
+        let rows: Vec<_> = batch.iter().map(|new| new.row(&currency, now)).collect();
+        let mut ids = Entity::insert_many(rows.iter().cloned()).exec_with_returning_keys(transaction).await?;
         // Ids are drawn in the order of the rows, though they may come back in any.
-        rows.sort_by_key(|row| row.id);
-        for (row, new) in rows.into_iter().zip(batch) {
-            if row.customer_id != new.header.customer || row.total != new.draft.totals.total {
-                return Err(Error::internal("orders came back in another order than they were inserted in"));
-            }
-            let mut order = Order::from(row);
+        ids.sort_by_key(|id| id.0);
+        if ids.len() != rows.len() {
+            return Err(Error::internal("orders were not inserted"));
+        }
+        for ((id, mut row), new) in ids.into_iter().zip(rows).zip(batch) {
+            row.id = Set(id);
+            let mut order = Order::from(row.try_into_model()?);
             order.take_items(new.draft.items);
             made.push(order);
         }

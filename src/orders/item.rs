@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{
-    ActiveValue::NotSet, ActiveValue::Set, Iterable, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+    ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QueryResult, QuerySelect, QueryTrait,
 };
 use serde_json::{Map, Value as Json};
 
@@ -453,9 +453,15 @@ pub(super) async fn store(transaction: &DatabaseTransaction, stored: &[Item], it
 pub(super) async fn insert(transaction: &DatabaseTransaction, mut items: Vec<&mut Item>) -> Result<()> {
     for items in items.chunks_mut(CHUNK) {
         let rows = Entity::insert_many(items.iter().map(|item| ActiveModel::from(&**item)));
-        let rows = rows.exec_with_returning(transaction).await?;
+        let mut insert = rows.into_query();
+        insert.returning(Query::returning().columns([Column::OrderId, Column::ProductId, Column::Id]));
+        let made = transaction.query_all(&insert).await?;
         // The pair is unique, so it tells which row is whose.
-        let ids: HashMap<_, _> = rows.into_iter().map(|row| ((row.order_id, row.product_id), row.id)).collect();
+        let id = |row: &QueryResult| {
+            let pair = (row.try_get_by_index::<OrderId>(0)?, row.try_get_by_index::<ProductId>(1)?);
+            Ok((pair, row.try_get_by_index::<ItemId>(2)?))
+        };
+        let ids = made.iter().map(id).collect::<Result<HashMap<_, _>, DbErr>>()?;
         for item in items {
             let id = ids.get(&(item.order, item.product));
             item.id = *id.ok_or_else(|| Error::internal("a line was not inserted"))?;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{LockType, OnConflict};
-use sea_orm::{IdenStatic, Iterable, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{LockType, OnConflict, Query};
+use sea_orm::{IdenStatic, Iterable, QueryOrder, QuerySelect, QueryTrait, TryIntoModel};
 use serde_json::Value as Json;
 
 use super::{Add, Change, Resource, Stored, column, stamp};
@@ -72,11 +72,14 @@ async fn found<R: Resource>(
 ///
 /// # Errors
 /// `Conflict` at a value that is taken; then the transaction must end.
-pub async fn create_all<R: Resource>(
+pub async fn create_all<R>(
     transaction: &DatabaseTransaction,
     access: &Access<Add<R>>,
     inputs: &[R::Input],
-) -> Result<()> {
+) -> Result<()>
+where
+    R: Resource<ActiveModel: TryIntoModel<R::Model>>,
+{
     let at = now();
     for inputs in inputs.chunks(BATCH) {
         let mut rows = Vec::with_capacity(inputs.len());
@@ -88,7 +91,17 @@ pub async fn create_all<R: Resource>(
             row.set(column::<R>("updated_at")?, at.into());
             rows.push(row);
         }
-        let made = R::insert_many(rows).exec_with_returning(transaction).await?;
+        let mut insert = R::insert_many(rows.iter().cloned()).into_query();
+        insert.returning(Query::returning().column(column::<R>("id")?));
+        let ids = transaction.query_all(&insert).await?;
+        let mut ids = ids.iter().map(|row| row.try_get_by_index::<i64>(0)).collect::<Result<Vec<_>, _>>()?;
+        // Ids are drawn in the order of the rows, though they may come back in any.
+        ids.sort_unstable();
+        let mut made = Vec::with_capacity(rows.len());
+        for (id, mut row) in ids.into_iter().zip(rows) {
+            row.set(column::<R>("id")?, id.into());
+            made.push(row.try_into_model()?);
+        }
         let events = made.into_iter().map(R::read).map(|record| {
             let versions = (None, Some(record.version()));
             let subject = Subject { resource: R::NAME, id: record.id(), command: "create", versions, reason: None };
