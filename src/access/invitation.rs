@@ -173,7 +173,7 @@ pub(super) async fn end_narrower(transaction: &DatabaseTransaction, widened: Wid
         Widened::Person(id) => column.eq(id),
         Widened::Role(id) => column.in_subquery(grants::having(id)),
     };
-    let links = Entity::find().filter(whose(Expr::col(Column::UserId).into())).all(transaction).await?;
+    let links = Entity::find().filter(whose(Expr::col(Column::UserId))).all(transaction).await?;
     for link in links {
         if !covers(transaction, &link).await? {
             Entity::delete_by_id(link.user_id).exec(transaction).await?;
@@ -181,7 +181,7 @@ pub(super) async fn end_narrower(transaction: &DatabaseTransaction, widened: Wid
     }
     let begun = session::Entity::find()
         .filter(session::Column::Reach.is_not_null())
-        .filter(whose(Expr::col(session::Column::UserId).into()))
+        .filter(whose(Expr::col(session::Column::UserId)))
         .all(transaction)
         .await?;
     for session in begun {

@@ -78,7 +78,7 @@ both! {
         let run = |arguments: &[&str]| kontor(&app.url, arguments, "");
         let status = ok(run(&["migrate", "status"]));
         assert!(!status.contains("missing"));
-        let steps = status.matches("applied").count();
+        let steps = status.lines().count();
         let down = ok(run(&["migrate", "down", "--steps", &steps.to_string()]));
         assert_eq!(down.matches("missing").count(), steps);
         let up = ok(run(&["migrate", "up"]));
@@ -91,8 +91,8 @@ both! {
 #[test]
 fn two_servers_that_start_together_take_turns_to_migrate() {
     crate::support::run(crate::support::Kind::Postgres, &[], async |app| {
-        let steps = ok(kontor(&app.url, &["migrate", "status"], "")).matches("applied").count();
-        ok(kontor(&app.url, &["migrate", "down", "--steps", &steps.to_string()], ""));
+        let steps = ok(kontor(&app.url, &["migrate", "status"], "")).lines().count().to_string();
+        ok(kontor(&app.url, &["migrate", "down", "--steps", &steps], ""));
         let children: Vec<_> = (0..3)
             .map(|_| {
                 let url = app.url.clone();

@@ -235,6 +235,7 @@ async fn make_template(kind: Kind) -> Template {
         "UPDATE sessions SET data = REPLACE(data, '\"signed_in\":', '\"confirmed\":4000000000,\"signed_in\":')",
         // Nobody's use is noted while statements are counted.
         "UPDATE sessions SET seen_at = '2096-01-01T00:00:00+00:00'",
+        "UPDATE api_tokens SET last_used_at = '2096-01-01T00:00:00+00:00', addresses = '0.0.0.0'",
     ] {
         let transaction = database.write().await.unwrap();
         assert!(transaction.execute_unprepared(sql).await.unwrap().rows_affected() > 0, "{sql}");
