@@ -10,7 +10,7 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::config::LeptosOptions;
@@ -36,6 +36,7 @@ use crate::server::idempotency;
 use crate::server::limits::Limits;
 use crate::server::live::{self, Live};
 use crate::server::record::{once, tally};
+use crate::server::repeat;
 use crate::server::rest::Api;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
@@ -202,7 +203,8 @@ pub fn router(state: &AppState) -> Result<Router> {
                 .layer(same_site::layer(settings)?)
                 .layer(from_fn_with_state(state.clone(), same_site::said_only))
                 .layer(session::layer(state.database.clone(), settings))
-                .layer(from_fn_with_state(state.clone(), web::identify)),
+                .layer(from_fn_with_state(state.clone(), web::identify))
+                .layer(from_fn(repeat::repeat)),
         );
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

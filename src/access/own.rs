@@ -73,15 +73,12 @@ pub async fn choose_zone(access: &Access<Oneself>, name: &str) -> Result<()> {
     if user.time_zone.as_deref() == name {
         return Ok(());
     }
-    let version = user.version + 1;
-    let row = user::ActiveModel {
-        time_zone: Set(name.map(str::to_owned)),
-        version: Set(version),
-        updated_at: Set(now()),
-        ..Default::default()
-    };
-    user::Entity::update_many().set(row).filter(user::Column::Id.eq(user.id)).exec(&transaction).await?;
-    let versions = (Some(user.version), Some(version));
+    let row =
+        user::ActiveModel { time_zone: Set(name.map(str::to_owned)), updated_at: Set(now()), ..Default::default() };
+    let chosen = user::Entity::update_many().set(row).col_expr(user::Column::Version, user::next_version());
+    let rows = chosen.filter(user::Column::Id.eq(user.id)).exec_with_returning(&transaction).await?;
+    let version = rows.first().map_or(user.version + 1, |row| row.version);
+    let versions = (Some(version - 1), Some(version));
     let subject = Subject { resource: "users", id: user.id, command: "choose_zone", versions, reason: None };
     record(&transaction, access.caller(), subject, json!({ "time_zone": [user.time_zone, name] })).await?;
     transaction.commit().await

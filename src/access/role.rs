@@ -122,13 +122,16 @@ impl Resource for Entity {
         Ok(())
     }
 
+    async fn take_turn(transaction: &DatabaseTransaction) -> Result<()> {
+        grants::take_turns(transaction).await
+    }
+
     async fn admit<P: Send + Sync>(
-        transaction: &DatabaseTransaction,
+        _: &DatabaseTransaction,
         access: &Access<P>,
         before: Option<&Role>,
         after: Option<&RoleInput>,
     ) -> Result<()> {
-        grants::take_turns(transaction).await?;
         let catalogue = access.catalogue();
         let after = after.map_or(&[][..], |after| &after.permissions);
         if let Some(unknown) = after.iter().find(|code| !catalogue.knows(code)) {

@@ -170,6 +170,10 @@ impl Resource for Entity {
         Some(Condition::all().add(Column::Id.in_subquery(having)))
     }
 
+    async fn take_turn(transaction: &DatabaseTransaction) -> Result<()> {
+        grants::take_turns(transaction).await
+    }
+
     /// Nobody makes, changes or shuts out somebody who may more than they do.
     async fn admit<P: Send + Sync>(
         transaction: &DatabaseTransaction,
@@ -177,7 +181,6 @@ impl Resource for Entity {
         before: Option<&User>,
         after: Option<&UserInput>,
     ) -> Result<()> {
-        grants::take_turns(transaction).await?;
         if let (Some(before), Some(after)) = (before, after)
             && before.data.is_service != after.is_service
         {
@@ -336,11 +339,11 @@ impl Entity {
             name_key: Set(fold::fold(&name)),
             search_text: Set(searchable([Some(&name), Some(&user.email)])),
             name: Set(name),
-            version: Set(user.version + 1),
             updated_at: Set(now()),
             ..Default::default()
         };
-        let rows = Self::update_many().set(row).filter(Column::Id.eq(user.id)).exec_with_returning(transaction).await?;
+        let renamed = Self::update_many().set(row).col_expr(Column::Version, next_version());
+        let rows = renamed.filter(Column::Id.eq(user.id)).exec_with_returning(transaction).await?;
         rows.into_iter().next().ok_or_else(|| Error::not_found("user"))
     }
 
@@ -394,6 +397,11 @@ pub(super) async fn set_hash(transaction: &DatabaseTransaction, id: i64, hash: S
         })
 }
 
+/// The version after the one that is stored, whichever that is.
+pub(super) fn next_version() -> Expr {
+    Expr::col(Column::Version).add(1)
+}
+
 /// Leaves the event of a command that changes none of a person's values, and raises their version.
 pub(super) async fn done(
     transaction: &DatabaseTransaction,
@@ -401,13 +409,15 @@ pub(super) async fn done(
     user: &Model,
     command: &'static str,
 ) -> Result<()> {
-    let version = user.version + 1;
-    Entity::update_many()
-        .set(ActiveModel { version: Set(version), updated_at: Set(now()), ..Default::default() })
+    let rows = Entity::update_many()
+        .set(ActiveModel { updated_at: Set(now()), ..Default::default() })
+        .col_expr(Column::Version, next_version())
         .filter(Column::Id.eq(user.id))
-        .exec(transaction)
+        .exec_with_returning(transaction)
         .await?;
-    let versions = (Some(user.version), Some(version));
+    // Others may have raised it since the person was read.
+    let version = rows.first().map_or(user.version + 1, |row| row.version);
+    let versions = (Some(version - 1), Some(version));
     let subject = Subject { resource: Entity::NAME, id: user.id, command, versions, reason: None };
     record(transaction, caller, subject, json!({})).await
 }

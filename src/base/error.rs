@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 /// Translations of drivers' errors into [`Error`] and of [`Error`] into answers.
 #[cfg(feature = "ssr")]
 pub mod border;
+/// Which failures of a command are met no more when it is repeated.
+#[cfg(feature = "ssr")]
+pub mod retry;
 
 /// The result of everything that can be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

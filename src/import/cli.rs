@@ -12,6 +12,7 @@ use crate::access::gate::Access;
 use crate::base::{Error, Result};
 use crate::server::database::Database;
 use crate::server::progress;
+use crate::server::repeat::repeated;
 
 /// How many problems are printed; the report file has more.
 const PRINTED: usize = 1_000;
@@ -97,7 +98,7 @@ pub async fn import(database: &Database, arguments: Arguments) -> Result<()> {
         bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     };
     let access = Access::<Import>::system(database)?;
-    let report = run::run(&access, &files, &mapping, mode, &Watch::new(&tell)).await;
+    let report = repeated(async || run::run(&access, &files, &mapping, mode, &Watch::new(&tell)).await).await;
     bar.finish_and_clear();
     let report = report?;
     if let Some(path) = &arguments.report {

@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{
-    ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QueryResult, QuerySelect, QueryTrait,
-};
+use sea_orm::sea_query::{LockType, OnConflict, Query};
+use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QuerySelect};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
@@ -26,7 +24,8 @@ use crate::history::past::Past;
 use crate::products::{ProductId, entity as product};
 use crate::server::reader::Reader;
 use crate::server::record::{
-    Add, Change, Delete, Described, Expected, OnceKey, RelatedRecords, Renamed, Resource, Stored, View, column,
+    Add, Change, Delete, Described, Expected, LOCKED_AT_ONCE, OnceKey, RelatedRecords, Renamed, Resource, Stored, View,
+    column, sorted,
 };
 use crate::server::transaction::DatabaseTransaction;
 
@@ -676,6 +675,21 @@ impl Resource for Entity {
         let line = read(access.reader(), Column::Id.eq(id)).await?.pop();
         let line = line.and_then(|(_, version, item)| Some(Item { version, ..item? }));
         line.ok_or_else(|| Error::not_found(Self::SINGULAR))
+    }
+
+    /// A change of a line locks its order.
+    async fn lock_in(transaction: &DatabaseTransaction, ids: &[i64]) -> Result<()> {
+        for ids in sorted(transaction, ids).chunks(LOCKED_AT_ONCE) {
+            let orders = Query::select()
+                .column(Column::OrderId)
+                .from(Entity)
+                .and_where(Column::Id.is_in(ids.iter().copied()))
+                .to_owned();
+            let rows = order::Entity::find().select_only().column(order::Column::Id);
+            let rows = rows.filter(order::Column::Id.in_subquery(orders)).order_by_asc(order::Column::Id);
+            rows.lock(LockType::NoKeyUpdate).into_tuple::<OrderId>().all(transaction).await?;
+        }
+        Ok(())
     }
 
     fn remembered(_: &Past) -> Result<Item> {

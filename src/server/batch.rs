@@ -35,6 +35,16 @@ enum Act {
     Delete(i64, Expected),
 }
 
+impl Act {
+    /// The record that is there already.
+    fn id(&self) -> Option<i64> {
+        match self {
+            Act::Create(_) => None,
+            Act::Change(id, ..) | Act::Delete(id, _) => Some(*id),
+        }
+    }
+}
+
 const ACTIONS: [&str; 3] = ["create", "change", "delete"];
 
 /// What a row says beside its values.
@@ -44,10 +54,12 @@ const ROW: &[Field] = &[
     Field::new("version", "Version", Kind::Whole { min: 1, max: i64::MAX }),
 ];
 
-/// Carries out the rows in their order.
+/// Carries out the rows in their order, having locked their records in the order of ids.
 pub async fn bulk<R: Resource>(access: Access<View<R>>, body: JsonBody) -> Result<Response> {
     let (on_error, rows) = request(body.0)?;
+    let ids: Vec<_> = rows.iter().flatten().filter_map(Act::id).collect();
     let transaction = access.write().await?;
+    R::lock_in(&transaction, &ids).await?;
     let (mut results, mut errors, mut first) = (Vec::with_capacity(rows.len()), FieldErrors::new(), None);
     for (index, row) in rows.into_iter().enumerate() {
         let savepoint = transaction.savepoint().await?;

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::DbBackend;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
+use sea_orm::{DatabaseTransaction, DbBackend};
 use serde_json::{Map, Value as Json, json};
 
 use super::AppState;
@@ -174,6 +174,17 @@ pub async fn undo(
     refresh(state).await
 }
 
+/// The lock under which PostgreSQL changes settings: `setting` in ASCII.
+const TURNS: i64 = 0x73_6574_7469_6e67;
+
+/// Changes of settings take turns, as one that has its default has no row to lock.
+async fn take_turns(transaction: &DatabaseTransaction) -> Result<()> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({TURNS})")).await?;
+    }
+    Ok(())
+}
+
 async fn change_in(
     state: &AppState,
     transaction: &DatabaseTransaction,
@@ -185,6 +196,7 @@ async fn change_in(
         transaction.execute_unprepared("LOCK TABLE settings IN SHARE ROW EXCLUSIVE MODE").await?;
     }
     let mut errors = FieldErrors::new();
+    take_turns(transaction).await?;
     let before = stored(transaction).await?;
     let (mut after, mut changes) = (before.clone(), Map::new());
     for (name, (was, wish)) in wishes {

@@ -79,6 +79,7 @@ pub struct Managed {
     first: for<'a> fn(&'a Seen, &'a ListQuery, u64) -> Later<'a, Vec<i64>>,
     names: for<'a> fn(&'a Seen, &'a [i64]) -> Names<'a>,
     taken_along: for<'a> fn(&'a Seen, &'a [i64]) -> Later<'a, TakenAlong>,
+    lock: for<'a> fn(&'a DatabaseTransaction, &'a [i64]) -> Later<'a, ()>,
     act: for<'a> fn(&'a DatabaseTransaction, &'a Seen, i64, &'a Act) -> Later<'a, ()>,
 }
 
@@ -129,6 +130,7 @@ impl Managed {
                 Box::pin(async move { record::names_of::<R>(access.also::<View<R>>()?.reader(), ids).await })
             },
             taken_along: |access, ids| Box::pin(async move { record::taken_along::<R>(&access.also()?, ids).await }),
+            lock: |transaction, ids| Box::pin(R::lock_in(transaction, ids)),
             act: |transaction, access, id, act| Box::pin(carry_out::<R>(transaction, access, id, act)),
         }
     }
@@ -195,6 +197,7 @@ impl Managed {
     /// What is broken on our side or busy; what a record refuses stands in the results.
     pub async fn act_on(&self, access: &Seen, ids: &[i64], act: &Act, policy: Policy) -> Result<Done> {
         let transaction = access.write().await?;
+        (self.lock)(&transaction, ids).await?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
             let savepoint = transaction.savepoint().await?;

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod reader;
 mod readiness;
 pub mod record;
+pub mod repeat;
 pub mod rest;
 pub mod same_site;
 pub mod settings;

@@ -32,6 +32,7 @@ use super::database::Statements;
 use super::outcome::{self, Sent};
 use super::reader::not_acquired;
 use super::writer::Disk;
+use crate::base::error::retry;
 use crate::base::{Error, Result};
 
 /// Begins a transaction that writes. SQLite's takes the lock of the one writer at once.
@@ -168,12 +169,15 @@ impl Transaction {
             }
         };
         match lent.run(of(session.backend, COMMIT)).await {
-            Ok(()) => {}
+            Ok(()) => retry::committed(),
             Err(error) if is_rolled_back(&error) => {
                 sent.is_rolled_back();
                 return Err(not_executed(error).into());
             }
-            Err(error) => return Err(Error::uncertain(format!("a COMMIT without a clear answer: {error}"))),
+            Err(error) => {
+                retry::committed();
+                return Err(Error::uncertain(format!("a COMMIT without a clear answer: {error}")));
+            }
         }
         lent.give_back();
         if let Some(disk) = &self.disk {

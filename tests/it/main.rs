@@ -18,6 +18,7 @@ mod bulk;
 mod chain;
 mod cli;
 mod constraints;
+mod contention;
 mod contract;
 mod crash;
 mod demo;

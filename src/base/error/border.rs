@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
-use super::{Code, Error};
+use super::{Code, Error, retry};
 
 /// What is said of a change of which nobody knows whether it was saved.
 pub const UNCERTAIN: &str =
@@ -14,6 +14,12 @@ impl From<DbErr> for Error {
     /// Violations of the schema become errors at the field that their constraint is named after; anything else is a
     /// failure of ours.
     fn from(error: DbErr) -> Self {
+        if driver_error(&error).is_some_and(retry::observe) {
+            return waiting(
+                &error,
+                "Others changed the same records at the same time. Nothing was saved; try again in a moment.",
+            );
+        }
         let translated = match error.sql_err() {
             Some(SqlErr::UniqueConstraintViolation(_)) => {
                 Some(unique_field(&error).map_or_else(key_taken, Error::taken))
@@ -25,11 +31,17 @@ impl From<DbErr> for Error {
         };
         match translated {
             Some(refusal) => Error { internal: Some(error.to_string().into()), ..refusal },
-            None if is_busy(&error) => Error {
-                retry_after: Some(1),
-                internal: Some(error.to_string().into()),
-                ..Error::new(Code::Unavailable, "The database is busy. Try again in a moment.")
-            },
+            None if is_code(&error, LOCK_NOT_AVAILABLE) => waiting(
+                &error,
+                "Another change of the same record is under way. Try again in a moment.",
+            ),
+            None if is_code(&error, QUERY_CANCELED) => waiting(
+                &error,
+                "This took the database too long and was stopped. Try again in a moment.",
+            ),
+            None if is_busy(&error) => {
+                waiting(&error, "The database is busy. Try again in a moment.")
+            }
             None if is_away(&error) => Error {
                 retry_after: Some(2),
                 internal: Some(error.to_string().into()),
@@ -38,6 +50,21 @@ impl From<DbErr> for Error {
             None => Error::internal(format!("database: {error}")),
         }
     }
+}
+
+/// PostgreSQL's code for a lock that was not to be had within `lock_timeout`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// PostgreSQL's code for a statement that ran longer than `statement_timeout`, or that somebody cancelled.
+const QUERY_CANCELED: &str = "57014";
+
+/// A refusal that a repetition may not meet.
+fn waiting(error: &DbErr, detail: &str) -> Error {
+    Error { retry_after: Some(1), internal: Some(error.to_string().into()), ..Error::new(Code::Unavailable, detail) }
+}
+
+fn is_code(error: &DbErr, code: &str) -> bool {
+    database_error(error).is_some_and(|error| error.code().as_deref() == Some(code))
 }
 
 /// Whether the database could not be reached, or went away while it worked: PostgreSQL that stops, starts or was killed, or the
@@ -56,26 +83,31 @@ fn is_away(error: &DbErr) -> bool {
                 | Driver::WorkerCrashed
         )
     };
-    let driver = match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
-        DbErr::Conn(_) => return true,
+    let driver = match (driver_error(error), error) {
+        (Some(driver), _) => driver,
+        (None, DbErr::Conn(_)) => return true,
         _ => return false,
     };
     let code = driver.as_database_error().and_then(|error| error.code());
-    // Connection exceptions, too many of them, and PostgreSQL stopping, crashing or starting.
-    let stopping = |code: &str| code.starts_with("08") || matches!(code, "53300" | "57P01" | "57P02" | "57P03");
+    // Connection exceptions, too many of them, PostgreSQL stopping, crashing or starting, and a transaction or a session that
+    // stood still for too long.
+    let stopping = |code: &str| {
+        code.starts_with("08") || matches!(code, "53300" | "57P01" | "57P02" | "57P03" | "25P03" | "57P05")
+    };
     broken(driver) || code.as_deref().is_some_and(stopping)
 }
 
-fn database_error(error: &DbErr) -> Option<&dyn sea_orm::sqlx::error::DatabaseError> {
+fn driver_error(error: &DbErr) -> Option<&sea_orm::sqlx::Error> {
     match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            error.as_database_error()
-        }
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
     }
+}
+
+fn database_error(error: &DbErr) -> Option<&dyn sea_orm::sqlx::error::DatabaseError> {
+    driver_error(error)?.as_database_error()
 }
 
 /// A primary key is taken, which is no value of anybody's.
@@ -118,7 +150,7 @@ fn without_table(name: &str, table: &str) -> Option<String> {
 /// Whether a pool had no connection in time, or SQLite's writer was held too long by another process.
 pub(crate) fn is_busy(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(_))
-        || database_error(error).is_some_and(|error| matches!(error.code().as_deref(), Some("5" | "517" | "57014")))
+        || database_error(error).is_some_and(|error| matches!(error.code().as_deref(), Some("5" | "517")))
 }
 
 impl Error {

@@ -121,6 +121,7 @@ pub async fn revive<R: Resource>(
 ) -> Result<R::Record> {
     let access = access.also::<Add<R>>()?;
     let mut input = R::Input::given(&given::<R>(past))?;
+    R::take_turn(transaction).await?;
     R::complete(transaction, None, &mut input).await?;
     R::admit(transaction, &access, None, Some(&input)).await?;
     let mut row = <R::ActiveModel as ActiveModelTrait>::default();
