@@ -32,6 +32,7 @@ use crate::history::chain;
 use crate::server::admission::{self, Admission};
 use crate::server::background::Background;
 use crate::server::database::{Database, Reference};
+use crate::server::feed::Followers;
 use crate::server::idempotency;
 use crate::server::limits::Limits;
 use crate::server::live::{self, Live};
@@ -170,6 +171,7 @@ pub fn state(settings: Settings, database: Database) -> AppState {
         page_limits: Arc::new(Limits::new(settings.page_rate_limit, settings.page_rate_burst)),
         admission: Admission::new(settings.max_requests),
         draining: CancellationToken::new(),
+        followers: Arc::new(Followers::new(settings.max_followers, settings.max_followers_per_caller)),
         in_flight: Arc::default(),
         throttle: Arc::new(Throttle::new(settings.sign_in_attempts)),
         site: Arc::new(Site::find(&settings.site_dir)),

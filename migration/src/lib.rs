@@ -30,6 +30,7 @@ mod m20261129_000024_import_parts;
 mod m20261129_000025_narrow_ways;
 mod m20261129_000027_import_work;
 mod m20261129_000028_security_events;
+mod m20261129_000026_unsealed_events;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000027_import_work::Migration),
             Box::new(m20261129_000025_narrow_ways::Migration),
             Box::new(m20261129_000028_security_events::Migration),
+            Box::new(m20261129_000026_unsealed_events::Migration),
         ]
     }
 }

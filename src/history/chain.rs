@@ -83,10 +83,12 @@ pub async fn seal(database: &Database) -> Result<u64> {
     }
 }
 
-/// The latest event by now, if there is one to seal. Three looks into indexes.
+/// The latest event by now, if there is one to seal. Three looks into indexes: by its order, only `ix_events_unsealed` leads to
+/// the first event without a place, whatever the database believes about how many there are.
 async fn waiting(db: &impl ConnectionTrait) -> Result<Option<i64>> {
-    let sql = "SELECT (SELECT MAX(id) FROM events) WHERE EXISTS (SELECT 1 FROM events WHERE place IS NULL) \
-               OR EXISTS (SELECT 1 FROM events WHERE place > (SELECT count FROM event_head) AND hash IS NULL)";
+    let sql = "SELECT (SELECT MAX(id) FROM events) \
+               WHERE (SELECT id FROM events WHERE place IS NULL ORDER BY place, id LIMIT 1) IS NOT NULL \
+               OR (SELECT id FROM events WHERE place = (SELECT count + 1 FROM event_head WHERE id = 1) AND hash IS NULL) IS NOT NULL";
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
     row.map(|row| Ok(row.try_get_by_index(0)?)).transpose()
 }
@@ -98,10 +100,11 @@ async fn seal_some(database: &Database, latest: i64) -> Result<u64> {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
     let head = head(&transaction).await?;
-    let placed_before = "place > ? AND hash IS NULL ORDER BY place LIMIT ?";
-    let mut rows = rows(&transaction, placed_before, [head.count, SEALED]).await?;
+    let placed_before = "place > ? AND place <= ? AND hash IS NULL ORDER BY place";
+    let mut rows = rows(&transaction, placed_before, [head.count, head.count.saturating_add(SEALED)]).await?;
     if rows.is_empty() {
-        rows = self::rows(&transaction, "place IS NULL AND id <= ? ORDER BY id LIMIT ?", [latest, SEALED]).await?;
+        let unsealed = "place IS NULL AND id <= ? ORDER BY place, id LIMIT ?";
+        rows = self::rows(&transaction, unsealed, [latest, SEALED]).await?;
     }
     if rows.is_empty() {
         return Ok(0);

@@ -51,6 +51,7 @@ use crate::access::throttle::Throttle;
 use admission::Admission;
 use background::Background;
 use database::Database;
+use feed::Followers;
 use idempotency::InFlight;
 use kinds::Kind;
 use limits::Limits;
@@ -86,6 +87,8 @@ pub struct Shared {
     pub admission: Admission,
     /// Cancelled when the server begins to stop: it is not ready any more, and nobody waits for news.
     pub draining: CancellationToken,
+    /// Requests that wait for events.
+    pub followers: Arc<Followers>,
     /// Requests that carry an `Idempotency-Key`.
     pub in_flight: Arc<InFlight>,
     pub site: Arc<Site>,

@@ -148,6 +148,8 @@ pub const SETTINGS: &[Setting] = &[
         "Requests over the API each second, over time, of one token, person or unknown address; 0 for no limit.",
     ),
     setting("rate_burst", "2000", "Requests over the API that may come at once before rate_limit counts."),
+    setting("max_followers", "1000", "Requests over the API that may wait for events at once."),
+    setting("max_followers_per_caller", "20", "Of these, requests of one token or person."),
     setting(
         "page_rate_limit",
         "50",
@@ -209,6 +211,8 @@ pub struct Settings {
     /// Absent for no limit.
     pub page_rate_limit: Option<NonZeroU32>,
     pub page_rate_burst: NonZeroU32,
+    pub max_followers: usize,
+    pub max_followers_per_caller: usize,
     pub sign_in_attempts: NonZeroU32,
     pub log: String,
     /// What was said, and where.
@@ -377,6 +381,8 @@ impl Settings {
                 "a whole number",
             )?),
             page_rate_burst: said.number("page_rate_burst")?,
+            max_followers: said.number::<NonZeroU32>("max_followers")?.get() as usize,
+            max_followers_per_caller: said.number::<NonZeroU32>("max_followers_per_caller")?.get() as usize,
             sign_in_attempts: said.number("sign_in_attempts")?,
             log: said.read("log", filter, "a tracing filter such as info,kontor=debug")?,
             said: said.clone(),

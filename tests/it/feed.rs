@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
+use kontor::history::chain;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::support::{As, TestApp};
+use crate::support::{As, Kind, TestApp, run};
 
 async fn after(app: &TestApp, last: i64, more: &str) -> (i64, Vec<Value>) {
     let told = app.get(As::Viewer, &format!("/api/events/?after={last}{more}")).await.expect(200).json();
@@ -118,7 +121,7 @@ both! {
             }
             seen
         };
-        let (seen, _) = futures::join!(follower, futures::future::join_all((0..16).map(writer)));
+        let (seen, _) = futures::join!(follower, join_all((0..16).map(writer)));
         assert_eq!(i64::try_from(seen.len()).unwrap(), app.rows("events WHERE resource = 'customers'").await);
         let mut versions: BTreeMap<i64, i64> = BTreeMap::new();
         for event in &seen {
@@ -127,4 +130,128 @@ both! {
             *version = event["version_after"].as_i64().unwrap();
         }
     }
+}
+
+/// Writes so many events past the app, none of them sealed.
+async fn many_events(app: &TestApp, many: u32) {
+    let time = match app.state.database.reader().get_database_backend() {
+        DbBackend::Postgres => "now()",
+        _ => "'2026-11-29T00:00:00.000000+00:00'",
+    };
+    app.execute(&format!(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {many}) \
+         INSERT INTO events (at, actor_kind, actor_name, door, request_id, resource, record_id, command, version_after, changes) \
+         SELECT {time}, 'system', 'x', 'api', 'x', 'orders', n, 'create', 1, '{{}}' FROM numbers"
+    ))
+    .await;
+}
+
+both! {
+    async fn the_look_for_new_events_never_reads_the_whole_log(app) {
+        many_events(app, 30_000).await;
+        // The database now believes that every event waits to be sealed.
+        app.state.database.analyze().await.unwrap();
+        let look = async || {
+            app.customer("Somebody").await;
+            chain::seal(&app.state.database).await.unwrap();
+        };
+        look().await;
+        let ((), statements) = app.state.database.noting(look()).await;
+        let backend = app.state.database.reader().get_database_backend();
+        let explain = if backend == DbBackend::Postgres { "EXPLAIN (GENERIC_PLAN)" } else { "EXPLAIN QUERY PLAN" };
+        let mut looked = 0;
+        for statement in statements.iter().filter(|statement| statement.sql.contains("place IS NULL")) {
+            looked += 1;
+            let (sql, values) = (format!("{explain} {}", statement.sql), statement.values.clone());
+            let sql = if backend == DbBackend::Postgres {
+                // GENERIC_PLAN is for PostgreSQL 16 and later.
+                let sql = sql.replace(" (GENERIC_PLAN)", "");
+                sql.replace("$1", "30000").replace("$2", "200")
+            } else {
+                sql
+            };
+            let values = if backend == DbBackend::Postgres { None } else { values };
+            let explained = Statement { sql, values, db_backend: backend };
+            let plan = app.state.database.reader().query_all_raw(explained).await.unwrap();
+            let line = |row: &sea_orm::QueryResult| match backend {
+                DbBackend::Postgres => row.try_get_by_index::<String>(0).unwrap(),
+                _ => row.try_get_by_index::<String>(3).unwrap(),
+            };
+            let plan = plan.iter().map(line).collect::<Vec<_>>().join("\n");
+            assert!(!plan.contains("Seq Scan on events"), "{}\n{plan}", statement.sql);
+            assert!(!plan.lines().any(|line| line.contains("SCAN events") && !line.contains("INDEX")), "{}\n{plan}", statement.sql);
+        }
+        assert!(looked > 1, "{statements:?}");
+    }
+}
+
+const MANY: [(&str, &str); 2] = [("max_followers_per_caller", "100"), ("max_followers", "40")];
+
+fn many_who_wait_are_told_by_one_look(kind: Kind) {
+    run(kind, &MANY, async |app| {
+        app.customer("Bob").await;
+        let (last, _) = after(app, 0, "").await;
+        let path = format!("/api/events/?after={last}&wait=25");
+        let waiting = join_all((0..40).map(|_| app.by_session(As::Viewer, &path)));
+        let meanwhile = async {
+            // The next to wait beyond all of them is refused, and then all of them wait.
+            while app.by_session(As::Viewer, &format!("/api/events/?after={last}&wait=1")).await.status == 200 {
+                tokio::task::yield_now().await;
+            }
+            let before = app.state.database.statements();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let looked = app.state.database.statements() - before;
+            assert!((1..60).contains(&looked), "{looked} statements in two seconds, whoever waits");
+            app.customer("Late").await;
+        };
+        let both = async { tokio::join!(waiting, meanwhile) };
+        let (told, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        for answer in told {
+            if answer.status == 429 {
+                continue;
+            }
+            let told = answer.expect(200).json();
+            assert_eq!(told["results"].as_array().unwrap().len(), 1, "{told}");
+        }
+    });
+}
+
+#[test]
+fn many_who_wait_are_told_by_one_look_on_sqlite() {
+    many_who_wait_are_told_by_one_look(Kind::Sqlite);
+}
+
+#[test]
+fn many_who_wait_are_told_by_one_look_on_postgres() {
+    many_who_wait_are_told_by_one_look(Kind::Postgres);
+}
+
+#[test]
+fn one_caller_waits_for_events_only_so_many_times() {
+    run(Kind::Sqlite, &[("max_followers_per_caller", "2")], async |app| {
+        app.customer("Bob").await;
+        let (last, _) = after(app, 0, "").await;
+        let path = format!("/api/events/?after={last}&wait=20");
+        let waiting = join_all((0..2).map(|_| app.get(As::Viewer, &path)));
+        let beyond = async {
+            let refused = loop {
+                let answer = app.get(As::Viewer, &format!("/api/events/?after={last}&wait=1")).await;
+                if answer.status != 200 {
+                    break answer;
+                }
+            };
+            let refused = refused.expect(429);
+            assert!(refused.body.contains("You already have 2 requests that wait for events"), "{}", refused.body);
+            assert_eq!(refused.header("retry-after"), "5");
+            app.get(As::Viewer, &format!("/api/events/?after={last}")).await.expect(200);
+            let other = app.get(As::Staff, &format!("/api/events/?after={last}&wait=1")).await;
+            other.expect(200);
+            app.customer("Late").await;
+        };
+        let (told, ()) = tokio::join!(waiting, beyond);
+        for answer in told {
+            answer.expect(200);
+        }
+        app.get(As::Viewer, &format!("/api/events/?after={last}&wait=1")).await.expect(200);
+    });
 }
