@@ -39,6 +39,7 @@ use crate::server::live::{self, Live};
 use crate::server::record::{once, tally};
 use crate::server::repeat;
 use crate::server::rest::Api;
+use crate::server::schema::StepState;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, Shared, answer, listener, same_site, web};
@@ -225,12 +226,21 @@ pub fn router(state: &AppState) -> Result<Router> {
     Ok(if settings.secure_cookies { router.layer(map_response(over_tls)) } else { router })
 }
 
-async fn ready(State(state): State<AppState>) -> Result<&'static str> {
+async fn ready(State(state): State<AppState>) -> Result<String> {
     if state.draining.is_cancelled() {
         return Err(Error::new(Code::Unavailable, "This server is stopping."));
     }
     state.database.check_ready().await?;
-    Ok("ready\n")
+    let schema = state.database.schema().await?;
+    schema.accept()?;
+    match (schema.count(StepState::Missing), schema.count(StepState::Unknown)) {
+        (0, 0) => Ok("ready\n".to_owned()),
+        (0, unknown) => Ok(format!("ready\nsteps of the schema that this release does not know: {unknown}\n")),
+        (missing, _) => Err(Error::new(
+            Code::Unavailable,
+            format!("Steps of the schema that are missing: {missing}. Run `kontor migrate up`."),
+        )),
+    }
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

@@ -309,10 +309,11 @@ fn start_log(filter: &str) {
 }
 
 async fn connect(settings: &Settings) -> Result<Database> {
-    Database::connect_with(&settings.database_url, settings.durability)
+    let database = Database::connect_with(&settings.database_url, settings.durability, settings.timeouts)
         .await
-        .map(|database| database.knowing(&house::REFERENCES, &settings.currency).granting(house::catalogue()))
-        .map_err(|error| Error::internal(format!("cannot open the database: {error}")))
+        .map_err(|error| Error::internal(format!("cannot open the database: {error}")))?;
+    database.refuse_transaction_pooling().await?;
+    Ok(database.knowing(&house::REFERENCES, &settings.currency).granting(house::catalogue()))
 }
 
 /// The database with its schema up to date.
@@ -327,6 +328,7 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool, with_floor: b
         return Err(Error::invalid("--bench-floor is for an address of this machine alone, such as 127.0.0.1:3000"));
     }
     let database = if migrate { ready(&settings).await? } else { connect(&settings).await? };
+    database.schema().await?.accept()?;
     let listener = tokio::net::TcpListener::bind(settings.addr)
         .await
         .map_err(|error| Error::internal(format!("cannot listen on {}: {error}", settings.addr)))?;
@@ -334,7 +336,10 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool, with_floor: b
     if user::Entity::is_empty(&Access::system(&database)?).await? {
         let (email, password) = ("admin@kontor.example", password::generated());
         let administrator = person(email, "Administrator", vec!["administrator".into()]);
-        user::Entity::enlist(&Access::system(&database)?, administrator, password.clone()).await?;
+        // Of servers that start together, one makes the administrator.
+        if user::Entity::enlist_first(&Access::system(&database)?, administrator, password.clone()).await?.is_none() {
+            return listen(settings, database, listener, with_floor).await;
+        }
         print(&format!(
             "\n  Kontor is ready at http://{at}\n\n    e-mail    {email}\n    password  {password}\n\n  The password is \
              shown this once. Change it under /account.\n\n"
@@ -343,6 +348,16 @@ async fn serve(settings: Settings, migrate: bool, with_demo: bool, with_floor: b
             demo::load(&database).await?;
         }
     }
+    listen(settings, database, listener, with_floor).await
+}
+
+async fn listen(
+    settings: Settings,
+    database: Database,
+    listener: tokio::net::TcpListener,
+    with_floor: bool,
+) -> Result<()> {
+    let at = listener.local_addr()?;
     let others = if with_floor { floor::routes(database.clone()) } else { axum::Router::new() };
     let state = house::state(settings, database);
     let stop = stop()?;
@@ -389,10 +404,11 @@ async fn migrate(database: &Database, command: Migrate) -> Result<()> {
         Migrate::Down { steps } => database.migrate_down(steps).await?,
         Migrate::Status => {}
     }
-    for (name, applied) in database.migrations().await? {
-        print(&format!("{}  {name}\n", if applied { "applied" } else { "missing" }))?;
+    let schema = database.schema().await?;
+    for (name, state) in &schema.steps {
+        print(&format!("{}  {name}\n", state.name()))?;
     }
-    Ok(())
+    schema.accept()
 }
 
 /// Somebody who signs in.

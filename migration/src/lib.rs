@@ -4,7 +4,7 @@
 //! unique index is `uq_<table>_<field>` and a check is `ck_<table>_<field>`, and the server turns their violation into
 //! an error at that field.
 
-pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+pub use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
 mod dialect;
 mod m20261124_000001_access;
@@ -30,6 +30,7 @@ mod m20261129_000024_import_parts;
 mod m20261129_000025_narrow_ways;
 mod m20261129_000027_import_work;
 mod m20261129_000028_security_events;
+mod m20261129_000022_schema_requirement;
 mod m20261129_000026_unsealed_events;
 
 /// Applies and takes back the steps in order.
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000027_import_work::Migration),
             Box::new(m20261129_000025_narrow_ways::Migration),
             Box::new(m20261129_000028_security_events::Migration),
+            Box::new(m20261129_000022_schema_requirement::Migration),
             Box::new(m20261129_000026_unsealed_events::Migration),
         ]
     }

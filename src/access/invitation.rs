@@ -132,7 +132,7 @@ pub async fn accept(
         Err(message) => return Err(Error::field("name", message)),
     };
     let hash = password::chosen(password, vec![name.clone(), user.email.clone()]).await?;
-    let transaction = database.write().await?;
+    let transaction = database.write_session().await?;
     // What the person may does not change between here and the commit.
     grants::take_turns(&transaction).await?;
     let link = Entity::find().filter(Column::Hash.eq(digest(secret))).one(&transaction).await?.ok_or_else(gone)?;

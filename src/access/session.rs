@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Func};
+use sea_orm::sea_query::{ExprTrait, Func, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{ActiveValue::Set, JoinType, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -511,7 +511,7 @@ impl SessionStore for Store {
         let mut session = columns(record)?;
         session.created_at = Set(signed_in(&record.data).unwrap_or_else(now));
         session.seen_at = Set(Some(now()));
-        let transaction = self.database.write().await.map_err(backend)?;
+        let transaction = self.database.write_session().await.map_err(backend)?;
         Entity::insert(session).exec_without_returning(&transaction).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)
     }
@@ -519,7 +519,7 @@ impl SessionStore for Store {
     /// Only ever an update: a slow request must not revive a session that was ended meanwhile.
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         let session = columns(record)?;
-        let transaction = self.database.write().await.map_err(backend)?;
+        let transaction = self.database.write_session().await.map_err(backend)?;
         Entity::update_many()
             .set(ActiveModel { id: sea_orm::ActiveValue::NotSet, ..session })
             .filter(Column::Id.eq(digest(&record.id.to_string())))
@@ -588,18 +588,25 @@ impl SessionStore for Store {
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        let transaction = self.database.write().await.map_err(backend)?;
+        let transaction = self.database.write_session().await.map_err(backend)?;
         Entity::delete_by_id(digest(&id.to_string())).exec(&transaction).await.map_err(backend)?;
         transaction.commit().await.map_err(backend)
     }
 }
 
+/// A session that nobody is changing: noting its use waits for nobody.
+fn unlocked(id: &str) -> SelectStatement {
+    let mut select = Query::select().column(Column::Id).from(Entity).and_where(Column::Id.eq(id)).to_owned();
+    select.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    select
+}
+
 async fn note_use(database: Database, id: String) {
     let noted = async {
-        let transaction = database.write().await?;
+        let transaction = database.write_session().await?;
         Entity::update_many()
             .col_expr(Column::SeenAt, Expr::value(now()))
-            .filter(Column::Id.eq(id))
+            .filter(Column::Id.in_subquery(unlocked(&id)))
             .exec(&transaction)
             .await?;
         transaction.commit().await

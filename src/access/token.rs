@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{SubsecRound, TimeDelta};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{ActiveValue::Set, Condition, JoinType, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -411,8 +411,10 @@ fn line(token: Model, user: Option<user::Model>) -> Option<TokenLine> {
 /// Notes that a token was used; `address` is where from, if that is new.
 async fn note_use(database: Database, id: i64, address: Option<String>, caller: Caller) {
     let noted = async {
-        let transaction = database.write().await?;
-        let Some(token) = Entity::find_by_id(id).lock_exclusive().one(&transaction).await? else { return Ok(()) };
+        let transaction = database.write_session().await?;
+        // Others who came at the same time are about to note it.
+        let unlocked = Entity::find_by_id(id).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+        let Some(token) = unlocked.one(&transaction).await? else { return Ok(()) };
         // Others who came at the same time noted it already.
         let is_due = token.last_used_at.is_none_or(|used| used < now() - NOTED_EVERY);
         let address = address.filter(|address| !token.addresses.split_whitespace().any(|known| known == address));

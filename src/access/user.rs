@@ -253,6 +253,24 @@ impl Entity {
         Ok(User { has_password: true, ..user })
     }
 
+    /// Adds the first person, unless somebody is there already, or another server adds one at the same time.
+    ///
+    /// # Errors
+    /// Those of [`Entity::enlist`].
+    pub async fn enlist_first(access: &Access<Add<Self>>, input: UserInput, password: String) -> Result<Option<User>> {
+        let password_hash = password::chosen(password, vec![input.name.clone(), input.email.clone()]).await?;
+        let transaction = access.write().await?;
+        grants::take_turns(&transaction).await?;
+        if Self::find().one(&transaction).await?.is_some() {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        let user = Self::create_in(&transaction, access, input, None).await?;
+        set_hash(&transaction, user.id, password_hash).await?;
+        transaction.commit().await?;
+        Ok(Some(User { has_password: true, ..user }))
+    }
+
     /// Everybody, by address.
     ///
     /// # Errors
@@ -363,7 +381,7 @@ impl Entity {
             (true, Some(user)) => {
                 if old {
                     let hash = password::hash(password).await?;
-                    let transaction = database.write().await?;
+                    let transaction = database.write_session().await?;
                     set_hash(&transaction, user.id, hash).await?;
                     transaction.commit().await?;
                 }

@@ -9,6 +9,7 @@ use super::{Fact, Part};
 use crate::base::Result;
 use crate::server::AppState;
 use crate::server::database::Database;
+use crate::server::schema::StepState;
 
 /// Free disk below which something should be done, in bytes.
 const LITTLE_DISK: u64 = 1 << 30;
@@ -64,7 +65,8 @@ async fn stored(database: &Database) -> Result<Part> {
     };
     let row = database.reader().query_one_raw(Statement::from_string(backend, version)).await?;
     let version: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    let (known, missing) = database.steps().await?;
+    let schema = database.schema().await?;
+    let (missing, unknown) = (schema.count(StepState::Missing), schema.count(StepState::Unknown));
     let pool = database.connections();
     Ok(Part {
         title: "Database".to_owned(),
@@ -73,11 +75,12 @@ async fn stored(database: &Database) -> Result<Part> {
             fact("Size", size(number(database, bytes).await?)),
             Fact {
                 name: "Schema".to_owned(),
-                value: match missing {
-                    0 => format!("up to date, {known} steps"),
-                    missing => format!("{missing} of {known} steps are missing"),
+                value: match (missing, unknown) {
+                    (0, 0) => format!("up to date, {} steps", schema.steps.len()),
+                    (0, unknown) => format!("ahead of this release by {unknown} steps"),
+                    (missing, _) => format!("{missing} of {} steps are missing", schema.steps.len()),
                 },
-                is_well: missing == 0,
+                is_well: missing == 0 && schema.accept().is_ok(),
             },
             fact("Connections", format!("{} open, {} of them idle", pool.open, pool.idle)),
         ],

@@ -1,13 +1,13 @@
-//! The database: one writer and many readers on SQLite, one pool on PostgreSQL, and the write transaction.
+//! The database: one writer and many readers on SQLite, connections for each kind of work on PostgreSQL, and the write
+//! transaction.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Row};
 use sea_orm::{
@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use tokio::sync::OwnedMutexGuard;
 
+use super::postgres::{self, Timeouts, Writer, Writers};
 use super::reader::{RESTED, Reader};
 use super::readiness::{Readiness, Watched};
 use super::transaction::{Savepoint, Transaction, sqlite, sqlite_code};
@@ -26,11 +27,8 @@ use crate::base::error::border::is_busy;
 use crate::base::{Error, Result};
 use crate::server::record::tally::{Lately, Sizes};
 
-/// The lock PostgreSQL servers take in turn while they migrate: `kontor` in ASCII.
-const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72;
-
 /// How long a request waits for a connection, and a writer of another process for SQLite's lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many statements read at once, on SQLite and on PostgreSQL.
 const READERS: [u32; 2] = [4, 8];
@@ -38,8 +36,8 @@ const READERS: [u32; 2] = [4, 8];
 /// Connections beside these, for streams of rows and snapshots.
 const SPARE: u32 = 4;
 
-/// How many transactions write at once on PostgreSQL.
-const WRITERS: u32 = 6;
+/// How many transactions write at once on PostgreSQL: of records, and of sessions.
+const WRITERS: [u32; 2] = [10, 2];
 
 /// The oldest version of SQLite that begins its log anew without the risk of damage.
 const OLDEST_SQLITE: &[u32] = &[3, 51, 3];
@@ -100,7 +98,9 @@ struct Parts {
     currency: Arc<str>,
     catalogue: &'static Catalogue,
     reader: Reader,
+    /// The writer of SQLite. On PostgreSQL connections without timeouts, for changes of the schema, maintenance, and cancelling.
     writer: DatabaseConnection,
+    postgres: Option<PostgresWriters>,
     /// What commits wait for on SQLite.
     disk: Option<Arc<Disk>>,
     /// The file of SQLite.
@@ -129,6 +129,14 @@ impl Drop for WritingMuch {
     }
 }
 
+/// The connections of transactions on PostgreSQL.
+#[derive(Clone)]
+struct PostgresWriters {
+    records: Writers,
+    /// Nobody who changes a record keeps people from signing in.
+    sessions: Writers,
+}
+
 /// What is run on the database, for tests and benchmarks.
 #[derive(Default)]
 pub(super) struct Statements {
@@ -151,24 +159,18 @@ impl Database {
     /// # Errors
     /// When the address is of neither kind or nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, DbErr> {
-        Self::connect_with(url, Durability::default()).await
+        Self::connect_with(url, Durability::default(), Timeouts::default()).await
     }
 
-    /// The same, with commits that wait for less.
+    /// The same, with commits that wait for less on SQLite, and other timeouts on PostgreSQL.
     ///
     /// # Errors
     /// Those of [`Database::connect`].
-    pub async fn connect_with(url: &str, durability: Durability) -> Result<Self, DbErr> {
+    pub async fn connect_with(url: &str, durability: Durability, timeouts: Timeouts) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
             Self::sqlite(url, durability).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let [_, readers] = READERS;
-            let asked = |connections: u32| {
-                let mut options = options(url, connections);
-                options.test_before_acquire_if_idle_for(RESTED);
-                options
-            };
-            Self::over([asked(readers + SPARE), asked(WRITERS)], readers).await
+            Self::postgres(url, timeouts).await
         } else {
             Err(DbErr::Custom("a database address starts with sqlite: or postgres:".into()))
         }
@@ -189,6 +191,33 @@ impl Database {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DbErr::Custom(error.to_string())),
             _ => Ok(()),
         }
+    }
+
+    async fn postgres(url: &str, timeouts: Timeouts) -> Result<Self, DbErr> {
+        let statements = Arc::new(Statements::default());
+        let pool = async |connections: u32, timeouts: Timeouts, backend: Option<Arc<AtomicI32>>, is_lazy: bool| {
+            let mut options = options(url, connections);
+            options.test_before_acquire_if_idle_for(RESTED).connect_lazy(is_lazy);
+            postgres::set_up(&mut options, timeouts, backend);
+            counted(options, &statements).await
+        };
+        let [_, readers] = READERS;
+        let streaming = Timeouts { statement: Duration::ZERO, ..timeouts };
+        // One connection shows whether somebody answers; the others are opened when they are needed.
+        let pools = [pool(readers + SPARE, timeouts, None, false).await?, pool(SPARE, streaming, None, true).await?];
+        let [records, sessions] = WRITERS;
+        let spare = pool(records, Timeouts::NONE, None, true).await?;
+        let writers = async |connections: u32| {
+            let mut writers = Vec::new();
+            for _ in 0..connections {
+                let backend = Arc::default();
+                writers.push(Writer::new(pool(1, timeouts, Some(Arc::clone(&backend)), true).await?, backend));
+            }
+            Ok::<_, DbErr>(Writers::over(writers, spare.clone(), PATIENCE))
+        };
+        let postgres = PostgresWriters { records: writers(records).await?, sessions: writers(sessions).await? };
+        let reader = Reader::over(pools, readers, PATIENCE, Arc::clone(&statements), Some(spare.clone()));
+        Ok(Self::of(reader, spare, Some(postgres), statements))
     }
 
     async fn sqlite(url: &str, durability: Durability) -> Result<Self, DbErr> {
@@ -251,7 +280,12 @@ impl Database {
         let mut read = options(url, readers + SPARE);
         read.map_sqlx_sqlite_opts(reading);
         let options = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
-        let database = Self::over([read, write], readers).await?;
+        let statements = Arc::new(Statements::default());
+        // The writer first, as it makes the file.
+        let writer = counted(write, &statements).await?;
+        let read = counted(read, &statements).await?;
+        let reader = Reader::over([read.clone(), read], readers, PATIENCE, Arc::clone(&statements), None);
+        let database = Self::of(reader, writer, None, statements);
         database.demand_version().await?;
         Ok((database, reading(options)))
     }
@@ -277,18 +311,20 @@ impl Database {
         told.and_then(|row| row.try_get(0)).map_err(|error| DbErr::Custom(error.to_string()))
     }
 
-    async fn over([read, write]: [ConnectOptions; 2], readers: u32) -> Result<Self, DbErr> {
+    fn of(
+        reader: Reader,
+        writer: DatabaseConnection,
+        postgres: Option<PostgresWriters>,
+        statements: Arc<Statements>,
+    ) -> Self {
         static NOTHING: Catalogue = Catalogue { rows: Vec::new(), extras: Vec::new() };
-        let statements = Arc::new(Statements::default());
-        // The writer first, as it makes the file.
-        let writer = counted(write, &statements).await?;
-        let reader = Reader::over(counted(read, &statements).await?, readers, PATIENCE, Arc::clone(&statements));
         let parts = Parts {
             references: &[],
             currency: Arc::from("EUR"),
             catalogue: &NOTHING,
             reader,
             writer,
+            postgres,
             disk: None,
             watched: None,
             readiness: Arc::default(),
@@ -299,7 +335,20 @@ impl Database {
             much_turn: Arc::default(),
             great_patience: PATIENCE,
         };
-        Ok(Self(Arc::new(parts)))
+        Self(Arc::new(parts))
+    }
+
+    /// Refuses a connection pooler that gives each transaction another connection.
+    ///
+    /// # Errors
+    /// `Invalid` with what to do instead.
+    pub async fn refuse_transaction_pooling(&self) -> Result<()> {
+        match self.0.writer.get_database_backend() {
+            DbBackend::Postgres => {
+                postgres::refuse_transaction_pooling(self.0.writer.get_postgres_connection_pool()).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same database, with what refers to its records and the company's currency (ISO 4217).
@@ -349,7 +398,7 @@ impl Database {
         &self.0.reader
     }
 
-    /// Where writes go.
+    /// Where changes of the schema go: the writer of SQLite, and connections without timeouts on PostgreSQL.
     pub(super) fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
     }
@@ -387,7 +436,11 @@ impl Database {
     }
 
     async fn begin(&self) -> Result<Transaction, DbErr> {
-        Transaction::begin(&self.0.writer, Arc::clone(&self.0.statements), self.0.disk.clone()).await
+        let statements = Arc::clone(&self.0.statements);
+        match &self.0.postgres {
+            Some(postgres) => Transaction::begin_leased(postgres.records.lease().await?, statements).await,
+            None => Transaction::begin(&self.0.writer, statements, self.0.disk.clone()).await,
+        }
     }
 
     /// Opens a transaction that reads every table as it is at its first statement. It holds nobody up who writes.
@@ -407,6 +460,21 @@ impl Database {
         WritingMuch { count, _turn: turn }
     }
 
+    /// Opens a transaction that signs somebody in or out, or notes the use of a session or a token. On PostgreSQL it has
+    /// connections of its own, so that nobody who changes records keeps people from signing in.
+    ///
+    /// # Errors
+    /// `Unavailable` when no writer gets free in time.
+    pub async fn write_session(&self) -> Result<Transaction> {
+        match &self.0.postgres {
+            Some(postgres) => {
+                let lease = postgres.sessions.lease().await?;
+                Ok(Transaction::begin_leased(lease, Arc::clone(&self.0.statements)).await?)
+            }
+            None => self.write().await,
+        }
+    }
+
     /// Waits until everything that was committed by now is on the disk, as far as the settings want that. PostgreSQL tells of
     /// no commit before.
     ///
@@ -422,98 +490,6 @@ impl Database {
     /// How often the disk was asked to keep what was committed, for tests and benchmarks; PostgreSQL asks by itself.
     pub fn flushes(&self) -> u64 {
         self.0.disk.as_ref().map_or(0, |disk| disk.flushes())
-    }
-
-    /// Applies all steps of the schema that are missing, in one transaction; servers starting together take turns.
-    ///
-    /// # Errors
-    /// When a step fails; then none is applied.
-    pub async fn migrate(&self) -> Result<()> {
-        self.restructured(None).await
-    }
-
-    /// Takes back the latest `steps` of the schema, with everything stored in them.
-    ///
-    /// # Errors
-    /// When a step fails; then none is taken back.
-    pub async fn migrate_down(&self, steps: u32) -> Result<()> {
-        self.restructured(Some(steps)).await
-    }
-
-    /// Goes up, or down so many steps. SQLite cannot make a table anew that others refer to while it watches references, so
-    /// they are checked at the end instead.
-    async fn restructured(&self, down: Option<u32>) -> Result<()> {
-        self.watch_references(false).await?;
-        let moved = self.moved(down).await;
-        self.watch_references(true).await?;
-        moved
-    }
-
-    async fn moved(&self, down: Option<u32>) -> Result<()> {
-        let transaction = self.migration().await?;
-        // A server that starts with nothing to do must not look through every reference.
-        if down.is_none() && Migrator::get_pending_migrations(&transaction).await?.is_empty() {
-            return Ok(transaction.commit().await?);
-        }
-        match down {
-            None => Migrator::up(&transaction, None).await?,
-            Some(steps) => Migrator::down(&transaction, Some(steps)).await?,
-        }
-        if transaction.get_database_backend() == DbBackend::Sqlite {
-            let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
-            if transaction.query_one_raw(check).await?.is_some() {
-                return Err(Error::internal("a step of the schema left a reference that leads nowhere"));
-            }
-        }
-        transaction.commit().await?;
-        self.flushed().await
-    }
-
-    async fn watch_references(&self, watched: bool) -> Result<()> {
-        if self.0.writer.get_database_backend() == DbBackend::Sqlite {
-            let pragma = if watched { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" };
-            self.0.writer.execute_unprepared(pragma).await?;
-        }
-        Ok(())
-    }
-
-    /// Every step of the schema by name, and whether it is applied.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn migrations(&self) -> Result<Vec<(String, bool)>> {
-        let transaction = self.migration().await?;
-        let steps = Migrator::get_migration_with_status(&transaction).await?;
-        Ok(steps
-            .iter()
-            .map(|step| (step.name().to_owned(), step.status() == migration::MigrationStatus::Applied))
-            .collect())
-    }
-
-    /// How many steps of the schema are known, and how many of them are missing. One statement.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn steps(&self) -> Result<(usize, usize)> {
-        let count = "SELECT COUNT(*) FROM seaql_migrations";
-        let backend = self.0.reader.get_database_backend();
-        let row = self.0.reader.query_one_raw(Statement::from_string(backend, count)).await?;
-        let applied: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-        let known = Migrator::migrations().len();
-        Ok((known, known.saturating_sub(usize::try_from(applied).unwrap_or_default())))
-    }
-
-    /// The transaction of a change of the schema: one of the kind that migrations take.
-    async fn migration(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = self.0.writer.begin_with_options(options).await?;
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        }
-        Ok(transaction)
     }
 
     /// Whether the database answers.
@@ -544,12 +520,9 @@ impl Database {
 
     /// Whether transactions use all connections that write.
     pub(super) fn is_each_writer_used(&self) -> bool {
-        match self.0.writer.get_database_backend() {
-            DbBackend::Postgres => {
-                let pool = self.0.writer.get_postgres_connection_pool();
-                pool.size() == WRITERS && pool.num_idle() == 0
-            }
-            _ => self.0.writer.get_sqlite_connection_pool().num_idle() == 0,
+        match &self.0.postgres {
+            Some(postgres) => postgres.records.is_each_used(),
+            None => self.0.writer.get_sqlite_connection_pool().num_idle() == 0,
         }
     }
 
@@ -565,18 +538,23 @@ impl Database {
 
     /// The connections that are open now.
     pub fn connections(&self) -> Connections {
-        let of = |pool: &DatabaseConnection| match pool.get_database_backend() {
-            DbBackend::Postgres => {
-                let pool = pool.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
+        let (mut open, mut idle) = self.0.reader.connections();
+        let more = match &self.0.postgres {
+            Some(postgres) => {
+                let spare = self.0.writer.get_postgres_connection_pool();
+                let spare = (spare.size(), spare.num_idle());
+                [postgres.records.connections(), postgres.sessions.connections(), spare].to_vec()
             }
-            _ => {
-                let pool = pool.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
+            None => {
+                let pool = self.0.writer.get_sqlite_connection_pool();
+                vec![(pool.size(), pool.num_idle())]
             }
         };
-        let [(readers, resting), (writers, idle)] = [of(self.0.reader.pool()), of(&self.0.writer)];
-        Connections { open: readers + writers, idle: self.0.reader.resting() + resting + idle }
+        for (more_open, more_idle) in more {
+            open += more_open;
+            idle += more_idle;
+        }
+        Connections { open, idle }
     }
 
     /// Statements run through this handle and its clones since it was connected, for tests and benchmarks.
@@ -614,7 +592,12 @@ impl Database {
         {
             tracing::warn!(%error, "SQLite could not look at how its values are spread");
         }
-        for closed in [self.0.reader.close().await, self.0.writer.close_by_ref().await] {
+        let mut closed = vec![self.0.reader.close().await];
+        if let Some(postgres) = &self.0.postgres {
+            closed.extend([postgres.records.close().await, postgres.sessions.close().await]);
+        }
+        closed.push(self.0.writer.close_by_ref().await);
+        for closed in closed {
             if let Err(error) = closed {
                 tracing::warn!(%error, "a database pool did not close cleanly");
             }

@@ -15,6 +15,7 @@ use crate::base::json::MAX_DEPTH;
 use crate::server::client_address::{TrustedProxies, X_FORWARDED_FOR};
 use crate::server::database::Durability;
 use crate::server::hosts::AllowedHosts;
+use crate::server::postgres::Timeouts;
 
 /// A setting as it can be said.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,9 @@ pub struct Setting {
 const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
     Setting { name, default, meaning }
 }
+
+/// The longest timeout on PostgreSQL, in seconds.
+const MAX_TIMEOUT: u64 = 86_400;
 
 /// What may also change while the server runs.
 pub const AT_RUN_TIME: &[&str] = &[
@@ -53,6 +57,22 @@ pub const SETTINGS: &[Setting] = &[
         "full",
         "How SQLite commits: full has it on the disk before anybody is told; normal is faster, and a power cut may take the latest \
          commits back, whole ones only.",
+    ),
+    setting(
+        "lock_timeout",
+        "3",
+        "Seconds a change on PostgreSQL waits for another change of the same record until it is refused with 503; 0 for ever.",
+    ),
+    setting(
+        "statement_timeout",
+        "60",
+        "Seconds a statement runs on PostgreSQL until it is stopped; 0 for ever. Exports, `migrate` and maintenance run as long as \
+         they take.",
+    ),
+    setting(
+        "idle_transaction_timeout",
+        "60",
+        "Seconds a transaction on PostgreSQL stands still until it is ended; 0 for ever.",
     ),
     setting("site_dir", "", "The browser bundle; blank looks beside the program and in target/site."),
     setting(
@@ -177,6 +197,8 @@ pub struct Settings {
     pub addr: SocketAddr,
     pub database_url: String,
     pub durability: Durability,
+    /// On PostgreSQL.
+    pub timeouts: Timeouts,
     pub site_dir: PathBuf,
     /// Without a slash at its end; absent when taken from each request.
     pub public_url: Option<String>,
@@ -331,10 +353,20 @@ impl Settings {
         let trusted_proxies = |text: &str| TrustedProxies::parse(text, trusts_any_peer, forwarded_header);
         let filter = |text: &str| text.parse::<tracing_subscriber::filter::Targets>().is_ok().then(|| text.to_owned());
         let seconds = |name| said.number::<NonZeroU32>(name).map(|n| Duration::from_secs(n.get().into()));
+        let or_never = |name| {
+            let seconds =
+                |text: &str| text.parse().ok().filter(|seconds| *seconds <= MAX_TIMEOUT).map(Duration::from_secs);
+            said.read(name, seconds, "a whole number of seconds, up to a day")
+        };
         Ok(Self {
             addr: said.read("addr", |text| text.parse().ok(), "an address and port such as 127.0.0.1:3000")?,
             database_url: said.read("database_url", database, "sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME")?,
             durability: said.read("synchronous", Durability::named, "full or normal")?,
+            timeouts: Timeouts {
+                lock: or_never("lock_timeout")?,
+                statement: or_never("statement_timeout")?,
+                idle_in_transaction: or_never("idle_transaction_timeout")?,
+            },
             site_dir: said.read("site_dir", optional, "a folder")?.map_or_else(site_dir, PathBuf::from),
             secure_cookies: said.read("secure_cookies", secure, "true, false or auto")?,
             public_url,

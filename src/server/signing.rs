@@ -106,7 +106,7 @@ pub async fn enter_code(code: &str, next: &str) -> Result<()> {
     let awaited = session::awaited(&session).await?.ok_or_else(late)?;
     throttled(&state, &awaited.email)?;
     state.throttle.code(awaited.user_id, code).inspect_err(|_| note(Kind::Throttled, Some(&awaited.email), "codes"))?;
-    let transaction = state.database.write().await?;
+    let transaction = state.database.write_session().await?;
     let user = user::Entity::by_id(&transaction, awaited.user_id).await?;
     if !user.is_active {
         return Err(late());

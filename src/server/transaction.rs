@@ -30,6 +30,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::database::Statements;
 use super::outcome::{self, Sent};
+use super::postgres::Lease;
 use super::reader::not_acquired;
 use super::writer::Disk;
 use crate::base::error::retry;
@@ -82,6 +83,8 @@ pub struct DatabaseTransaction {
 /// A connection in a transaction.
 struct Session {
     backend: DbBackend,
+    /// The turn of PostgreSQL's connection. Dropped before it is settled, it has the server cancel what the connection runs.
+    lease: Mutex<Option<Lease>>,
     /// Absent once the transaction is over.
     lent: Mutex<Option<Lent>>,
     /// Whether a statement is under way, or failed in a way that leaves the state of the connection unknown.
@@ -118,20 +121,36 @@ impl Transaction {
         Self::begin_by(BEGIN_SNAPSHOT, pool, statements, None).await
     }
 
+    /// Begins a transaction that writes, on a connection of PostgreSQL's.
+    pub(super) async fn begin_leased(lease: Lease, statements: Arc<Statements>) -> Result<Self, DbErr> {
+        let lent = begun(lease.pool()?, BEGIN).await?;
+        Ok(Self::over(lent, DbBackend::Postgres, Some(lease), statements, None))
+    }
+
     async fn begin_by(
         begin: [&str; 2],
         pool: &DatabaseConnection,
         statements: Arc<Statements>,
         disk: Option<Arc<Disk>>,
     ) -> Result<Self, DbErr> {
-        let lent = begun(pool, begin).await?;
+        Ok(Self::over(begun(pool, begin).await?, pool.get_database_backend(), None, statements, disk))
+    }
+
+    fn over(
+        lent: Lent,
+        backend: DbBackend,
+        lease: Option<Lease>,
+        statements: Arc<Statements>,
+        disk: Option<Arc<Disk>>,
+    ) -> Self {
         let session = Session {
-            backend: pool.get_database_backend(),
+            backend,
+            lease: Mutex::new(lease),
             lent: Mutex::new(Some(lent)),
             is_doubtful: AtomicBool::new(false),
             statements,
         };
-        Ok(Self { work: DatabaseTransaction { session: Arc::new(session), depth: 0 }, disk })
+        Self { work: DatabaseTransaction { session: Arc::new(session), depth: 0 }, disk }
     }
 
     /// Commits. Returns when it is on the disk, as far as the settings want that.
@@ -180,6 +199,7 @@ impl Transaction {
             }
         }
         lent.give_back();
+        session.settle().await;
         if let Some(disk) = &self.disk {
             disk.committed();
         }
@@ -194,6 +214,7 @@ impl Transaction {
         let mut lent = self.work.session.finished().await?;
         lent.run("ROLLBACK").await.map_err(not_executed)?;
         lent.give_back();
+        self.work.session.settle().await;
         Ok(())
     }
 }
@@ -277,6 +298,13 @@ impl Session {
         Ok(Turn { lent, session: self })
     }
 
+    /// Gives the turn of the connection back: it was given back to its pool.
+    async fn settle(&self) {
+        if let Some(lease) = self.lease.lock().await.take() {
+            lease.settled();
+        }
+    }
+
     fn check(&self) -> Result<(), DbErr> {
         if self.is_doubtful.load(Ordering::Relaxed) {
             return Err(DbErr::Custom("a statement of this transaction has failed, so it was rolled back".into()));
@@ -305,10 +333,14 @@ impl Drop for Session {
         if self.is_doubtful.load(Ordering::Relaxed) {
             return;
         }
+        let lease = self.lease.get_mut().take();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 match lent.run("ROLLBACK").await {
-                    Ok(()) => lent.give_back(),
+                    Ok(()) => {
+                        lent.give_back();
+                        lease.into_iter().for_each(Lease::settled);
+                    }
                     Err(error) => tracing::warn!(%error, "a connection is closed, as it could not roll back"),
                 }
             });

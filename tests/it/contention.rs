@@ -184,6 +184,168 @@ fn a_form_whose_command_loses_a_deadlock_is_carried_out_once() {
     });
 }
 
+/// A page or a call that signs somebody in.
+async fn signed_in(app: &TestApp) {
+    let fields = [("email", "staff@kontor.example"), ("password", crate::support::PASSWORD), ("next", "")];
+    app.form(As::Anonymous, "/-/sign-in", "text/html", &fields).await.expect(303);
+}
+
+/// Work that must not be kept waiting, whatever others hold.
+async fn promptly<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), work).await.expect("nothing keeps this waiting")
+}
+
+#[test]
+fn while_somebody_holds_a_record_others_change_other_records_and_sign_in() {
+    run(Kind::Postgres, &[("lock_timeout", "60")], async |app| {
+        let id = app.customer("Held").await["id"].clone();
+        let path = format!("/api/customers/{id}");
+        let other = other_session(app).await;
+        other.execute_unprepared(&format!("SELECT 1 FROM customers WHERE id = {id} FOR UPDATE")).await.unwrap();
+        let blocked = join_all((0..8).map(|n| app.json(As::Staff, "PATCH", &path, json!({ "notes": format!("{n}") }))));
+        let meanwhile = async {
+            until_somebody_waits(app).await;
+            promptly(async {
+                for n in 0..5 {
+                    app.customer(&format!("Other {n}")).await;
+                    signed_in(app).await;
+                }
+            })
+            .await;
+            other.rollback().await.unwrap();
+        };
+        let (blocked, ()) = tokio::join!(blocked, meanwhile);
+        for answer in blocked {
+            answer.expect(200);
+        }
+    });
+}
+
+#[test]
+fn people_sign_in_while_every_change_waits() {
+    run(Kind::Postgres, &[("lock_timeout", "60")], async |app| {
+        let id = app.customer("Held").await["id"].clone();
+        let path = format!("/api/customers/{id}");
+        let other = other_session(app).await;
+        other.execute_unprepared(&format!("SELECT 1 FROM customers WHERE id = {id} FOR UPDATE")).await.unwrap();
+        let blocked =
+            join_all((0..24).map(|n| app.json(As::Staff, "PATCH", &path, json!({ "notes": format!("{n}") }))));
+        let meanwhile = async {
+            until_somebody_waits(app).await;
+            promptly(signed_in(app)).await;
+            other.rollback().await.unwrap();
+        };
+        let (blocked, ()) = tokio::join!(blocked, meanwhile);
+        for answer in blocked {
+            assert!([200, 503].contains(&answer.status.as_u16()), "{}", answer.body);
+        }
+    });
+}
+
+#[test]
+fn a_change_of_a_record_that_somebody_holds_is_refused_soon_and_says_why() {
+    run(Kind::Postgres, &[("lock_timeout", "1")], async |app| {
+        let customer = app.customer("Held").await;
+        let path = format!("/api/customers/{}", customer["id"]);
+        let other = other_session(app).await;
+        let hold = format!("SELECT 1 FROM customers WHERE id = {} FOR UPDATE", customer["id"]);
+        other.execute_unprepared(&hold).await.unwrap();
+        let blocked =
+            promptly(join_all((0..8).map(|_| app.json(As::Staff, "PATCH", &path, json!({ "notes": "x" }))))).await;
+        for answer in blocked {
+            let answer = answer.expect(503);
+            assert!(answer.body.contains("Another change of the same record is under way."), "{}", answer.body);
+            assert!(!answer.body.contains("lock timeout"), "nothing of the driver: {}", answer.body);
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+        other.rollback().await.unwrap();
+        app.json(As::Staff, "PATCH", &path, json!({ "notes": "x" })).await.expect(200);
+    });
+}
+
+#[test]
+fn a_request_that_ends_takes_its_statement_along() {
+    run(Kind::Postgres, &[("lock_timeout", "0"), ("statement_timeout", "0")], async |app| {
+        let path = format!("/api/customers/{}", app.customer("Held").await["id"]);
+        app.product("A", "1").await;
+        let other = other_session(app).await;
+        other.execute_unprepared("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let watcher = sea_orm::Database::connect(&app.url).await.unwrap();
+        let waiting = async || {
+            let sql =
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let row = watcher.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().unwrap();
+            row.try_get_by_index::<i64>(0).unwrap()
+        };
+        let until = async |number: i64| {
+            promptly(async {
+                while waiting().await != number {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+        };
+        // As many as there are connections that write, and readers beside them.
+        let writing = join_all((0..10).map(|_| app.json(As::Staff, "PATCH", &path, json!({ "notes": "x" }))));
+        let reading = join_all((0..3).map(|_| app.get(As::Viewer, &path)));
+        tokio::select! {
+            _ = futures::future::join(writing, reading) => panic!("somebody holds the table"),
+            () = until(13) => {}
+        }
+        until(0).await;
+        let product = promptly(app.json(As::Staff, "PATCH", "/api/products/1", json!({ "name": "After all" }))).await;
+        product.expect(200);
+        other.rollback().await.unwrap();
+        app.get(As::Viewer, &path).await.expect(200);
+    });
+}
+
+#[test]
+fn a_column_that_changes_its_type_under_load_fails_nobody() {
+    run(Kind::Postgres, &[], async |app| {
+        let path = format!("/api/customers/{}", app.customer("Somebody").await["id"]);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let load = join_all((0..8).map(|n| {
+            let (path, is_over) = (&path, &is_over);
+            async move {
+                let mut rounds = 0;
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) || rounds < 3 {
+                    rounds += 1;
+                    app.get(As::Viewer, path).await.expect(200);
+                    app.json(As::Staff, "PATCH", path, json!({ "notes": format!("{n} {rounds}") })).await.expect(200);
+                    app.get(As::Viewer, "/api/customers/?format=csv").await.expect(200);
+                }
+            }
+        }));
+        let changing = async {
+            let other = sea_orm::Database::connect(&app.url).await.unwrap();
+            for kind in ["VARCHAR(20000)", "TEXT", "VARCHAR(20000)", "TEXT"] {
+                let sql = format!("ALTER TABLE customers ALTER COLUMN notes TYPE {kind}");
+                other.execute_unprepared(&sql).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            other.execute_unprepared("ALTER TABLE customers ADD COLUMN later TEXT").await.unwrap();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        };
+        tokio::join!(load, changing);
+    });
+}
+
+#[test]
+fn prepared_statements_that_are_gone_are_prepared_anew() {
+    run(Kind::Postgres, &[], async |app| {
+        let path = format!("/api/customers/{}", app.customer("Somebody").await["id"]);
+        let database = &app.state.database;
+        for n in 0..3 {
+            app.get(As::Viewer, &path).await.expect(200);
+            app.json(As::Staff, "PATCH", &path, json!({ "notes": format!("{n}") })).await.expect(200);
+            database.reader().execute_unprepared("DEALLOCATE ALL").await.unwrap();
+            app.execute("DEALLOCATE ALL").await;
+        }
+        assert_eq!(app.get(As::Viewer, &path).await.expect(200).json()["notes"], "2");
+    });
+}
+
 both! {
     async fn settings_changed_by_many_at_once_are_changed_by_one(app) {
         let changed = join_all((0..8).map(|n| {

@@ -6,6 +6,8 @@ use futures::future::join_all;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
+use kontor::server::postgres::Timeouts;
+
 use crate::both;
 use crate::support::{As, Kind, run};
 
@@ -122,7 +124,7 @@ fn sqlite_has_a_commit_on_the_disk_before_anybody_is_told_unless_that_is_given_u
         linked.close().await;
         create("Last".into()).await.expect(201);
 
-        let database = Database::connect_with(&app.url, Durability::Normal).await.unwrap();
+        let database = Database::connect_with(&app.url, Durability::Normal, Timeouts::default()).await.unwrap();
         let transaction = database.write().await.unwrap();
         transaction.execute_unprepared("UPDATE customers SET notes = 'x'").await.unwrap();
         transaction.commit().await.unwrap();

@@ -308,8 +308,9 @@ impl TestApp {
                 (named(&admin, &name), None)
             }
         };
-        let database = Database::connect(&url).await.unwrap();
-        let state = house::state(settings(&url, said), database);
+        let settings = settings(&url, said);
+        let database = Database::connect_with(&url, settings.durability, settings.timeouts).await.unwrap();
+        let state = house::state(settings, database);
         let router = house::router(&state).unwrap();
         let said = said.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { router, state, url, keys: template.keys.clone(), said, _folder: folder }
