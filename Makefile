@@ -68,9 +68,12 @@ bench: build ## Speed, memory and size, against the budgets
 	LEPTOS_OUTPUT_NAME=kontor TEST_DATABASE_DURABLE=1 KONTOR_PROGRAM="$(TARGET)/release/kontor" scripts/with-postgres \
 		cargo bench --quiet --features ssr --bench desk
 
-fuzz: ## Requests made up from the OpenAPI document, for FUZZ_SECONDS (600) on each database
+fuzz: ## Requests made up from the OpenAPI document, and random histories, each for FUZZ_SECONDS (600) on each database
 	cargo build --features ssr
 	scripts/with-postgres scripts/fuzz seconds "$(or $(FUZZ_SECONDS),600)"
+	export MODEL_SEED=$${MODEL_SEED:-$$(date +%s)} MODEL_SECONDS="$(or $(FUZZ_SECONDS),600)"
+	$(SAY) "Random histories from MODEL_SEED=$$MODEL_SEED"
+	scripts/with-postgres cargo test --features ssr --test model -- --nocapture --test-threads=1
 
 fmt: ## Format everything
 	cargo fmt --all

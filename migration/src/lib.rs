@@ -26,12 +26,12 @@ mod m20261125_000018_search_order;
 mod m20261128_000019_event_texts;
 mod m20261128_000020_search_heads;
 mod m20261129_000021_readiness;
+mod m20261129_000022_schema_requirement;
 mod m20261129_000024_import_parts;
 mod m20261129_000025_narrow_ways;
+mod m20261129_000026_unsealed_events;
 mod m20261129_000027_import_work;
 mod m20261129_000028_security_events;
-mod m20261129_000022_schema_requirement;
-mod m20261129_000026_unsealed_events;
 
 /// Applies and takes back the steps in order.
 pub struct Migrator;
@@ -59,12 +59,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000019_event_texts::Migration),
             Box::new(m20261128_000020_search_heads::Migration),
             Box::new(m20261129_000021_readiness::Migration),
-            Box::new(m20261129_000024_import_parts::Migration),
-            Box::new(m20261129_000027_import_work::Migration),
-            Box::new(m20261129_000025_narrow_ways::Migration),
-            Box::new(m20261129_000028_security_events::Migration),
             Box::new(m20261129_000022_schema_requirement::Migration),
+            Box::new(m20261129_000024_import_parts::Migration),
+            Box::new(m20261129_000025_narrow_ways::Migration),
             Box::new(m20261129_000026_unsealed_events::Migration),
+            Box::new(m20261129_000027_import_work::Migration),
+            Box::new(m20261129_000028_security_events::Migration),
         ]
     }
 }
