@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{LockType, OnConflict, Query};
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::NotSet, ActiveValue::Set, Iterable, JoinType, QueryOrder, QueryResult, QuerySelect, QueryTrait,
+};
 use serde_json::{Map, Value as Json};
 
 use super::entity as order;
