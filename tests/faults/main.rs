@@ -1,7 +1,7 @@
 //! Every way to write fails at every place: the disk is full, the disk fails, memory runs out, a statement is interrupted. Whatever
 //! was acknowledged is there and whole, of what "nothing was saved" is said nothing is there, and the next write succeeds.
 //!
-//! A fault hits the first 25 places of every write, then every fourth and fewer; `KONTOR_FAULTS=all` has it hit all of them.
+//! A fault hits the first 25 places of every write, then every fourth and fewer; `TEST_FAULTS=all` has it hit all of them.
 
 // What a test expects, it may insist on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -256,7 +256,7 @@ fn storm(fault: Fault) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     failpoint::install();
-    let all = std::env::var("KONTOR_FAULTS").is_ok_and(|which| which == "all");
+    let all = std::env::var("TEST_FAULTS").is_ok_and(|which| which == "all");
     run(Kind::Sqlite, &[("sign_in_attempts", "100000"), ("rate_limit", "0")], async |app| {
         let file = app.url.strip_prefix("sqlite:").unwrap();
         app.customer("Somebody").await;

@@ -11,6 +11,9 @@ pub fn kontor(database: &str, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_kontor"))
         .args(arguments)
         .current_dir(folder.path())
+        // No settings of the program.
+        .env_remove("KONTOR_KILLS")
+        .env_remove("KONTOR_SEED")
         .env("KONTOR_DATABASE_URL", database)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

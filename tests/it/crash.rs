@@ -64,6 +64,9 @@ impl Server {
             .args(["-c", "ulimit -Sn 1024; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kontor")])
             .args(["serve", "--addr", "127.0.0.1:0"])
             .current_dir(std::env::temp_dir())
+            // No settings of the program.
+            .env_remove("KONTOR_KILLS")
+            .env_remove("KONTOR_SEED")
             .env("KONTOR_DATABASE_URL", url)
             .env("KONTOR_RATE_LIMIT", "0")
             .env("KONTOR_PAGE_RATE_LIMIT", "0")
