@@ -43,14 +43,14 @@ pub(super) fn sent() -> Sent {
 
 impl Sent {
     /// It is saved, as far as the settings want that.
-    pub(super) fn is_saved(self) {
+    pub(super) fn saved(self) {
         if let Some(commits) = self.0 {
             commits.saved.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Nothing of it was saved.
-    pub(super) fn is_rolled_back(self) {
+    pub(super) fn rolled_back(self) {
         if let Some(commits) = self.0 {
             commits.rolled_back.fetch_add(1, Ordering::Relaxed);
         }

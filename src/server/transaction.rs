@@ -16,6 +16,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use sea_orm::sqlx::pool::PoolConnection;
@@ -27,6 +28,7 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use super::database::Statements;
 use super::outcome::{self, Sent};
@@ -45,6 +47,10 @@ const BEGIN_SNAPSHOT: [&str; 2] = ["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE RE
 /// Commits. In a transaction that has failed, PostgreSQL refuses the statement before it, which costs next to nothing, and never
 /// reaches the COMMIT.
 const COMMIT: [&str; 2] = ["COMMIT", "CLOSE ALL; COMMIT"];
+
+/// How long a ROLLBACK and a COMMIT may take until their connection is closed.
+const ROLLBACK_PATIENCE: Duration = Duration::from_secs(2);
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Primary result codes of SQLite: <https://www.sqlite.org/rescode.html>.
 pub(super) mod sqlite {
@@ -164,7 +170,7 @@ impl Transaction {
         if let Some(disk) = disk {
             disk.flushed().await?;
         }
-        sent.is_saved();
+        sent.saved();
         Ok(())
     }
 
@@ -174,7 +180,7 @@ impl Transaction {
     /// Those of [`Transaction::commit`].
     pub async fn commit_unflushed(self) -> Result<()> {
         let (sent, _) = self.committed(outcome::sent()).await?;
-        sent.is_saved();
+        sent.saved();
         Ok(())
     }
 
@@ -183,14 +189,14 @@ impl Transaction {
         let mut lent = match session.finished().await {
             Ok(lent) => lent,
             Err(error) => {
-                sent.is_rolled_back();
+                sent.rolled_back();
                 return Err(error.into());
             }
         };
-        match lent.run(of(session.backend, COMMIT)).await {
+        match within(COMMIT_PATIENCE, lent.run(of(session.backend, COMMIT))).await {
             Ok(()) => retry::committed(),
             Err(error) if is_rolled_back(&error) => {
-                sent.is_rolled_back();
+                sent.rolled_back();
                 return Err(not_executed(error).into());
             }
             Err(error) => {
@@ -211,9 +217,8 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer. The transaction is rolled back all the same, as its connection is closed.
     pub async fn rollback(self) -> Result<()> {
-        let mut lent = self.work.session.finished().await?;
-        lent.run("ROLLBACK").await.map_err(not_executed)?;
-        lent.give_back();
+        let lent = self.work.session.finished().await?;
+        lent.roll_back().await.map_err(not_executed)?;
         self.work.session.settle().await;
         Ok(())
     }
@@ -329,19 +334,17 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut lent) = self.lent.get_mut().take() else { return };
+        let Some(lent) = self.lent.get_mut().take() else { return };
         if self.is_doubtful.load(Ordering::Relaxed) {
             return;
         }
         let lease = self.lease.get_mut().take();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-                match lent.run("ROLLBACK").await {
-                    Ok(()) => {
-                        lent.give_back();
-                        lease.into_iter().for_each(Lease::settled);
-                    }
-                    Err(error) => tracing::warn!(%error, "a connection is closed, as it could not roll back"),
+        let lent = self.work.session.finished().await?;
+        lent.roll_back().await.map_err(not_executed)?;
+        self.work.session.settle().await;
+        Ok(())
                 }
             });
         }
@@ -402,6 +405,13 @@ impl Lent {
         }
     }
 
+    /// Rolls back, and gives it back to its pool if that succeeds in time.
+    async fn roll_back(mut self) -> sqlx::Result<()> {
+        within(ROLLBACK_PATIENCE, self.run("ROLLBACK")).await?;
+        self.give_back();
+        Ok(())
+    }
+
     /// Gives it back to its pool.
     fn give_back(mut self) {
         drop(self.0.take());
@@ -416,6 +426,12 @@ impl Drop for Lent {
             None => {}
         }
     }
+}
+
+/// What `work` gives within this time. A statement that reaches the thread of a connection to SQLite while it dies is never
+/// answered.
+async fn within<T>(patience: Duration, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(patience, work).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 fn of<T>(backend: DbBackend, [sqlite, postgres]: [T; 2]) -> T {
