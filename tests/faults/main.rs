@@ -349,7 +349,7 @@ fn an_error_of_the_disk_at_any_write_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "not yet seen to pass at every allocation since a rollback has a time limit"]
+#[ignore = "passes for every write by a request; where it hits the note of a token's use, the next write waits in vain for a writer"]
 fn a_lack_of_memory_at_any_allocation_loses_nothing_that_was_acknowledged() {
     storm(Fault::Memory);
 }
