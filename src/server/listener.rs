@@ -19,7 +19,6 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request};
-use futures::FutureExt;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -42,6 +41,8 @@ const MAX_HEAD: usize = 64 * 1024;
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The descriptors that are asked for where the system sets no limit.
 const DESCRIPTORS: u64 = 1 << 20;
+/// How long an idle connection is kept when the listener closes, for a request that is on its way already.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 /// Descriptors that are kept for files, the database and the log.
 const DESCRIPTORS_FOR_OTHERS: u64 = 256;
 
@@ -214,9 +215,12 @@ impl Acceptor {
                 }
             }
         }
-        // Whoever is connected already, as far as the system says, is answered.
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            self.take(stream, peer);
+        // Whoever is connected already is answered. The system is asked itself, as the runtime may not know of them yet.
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                self.take(stream, peer);
+            }
         }
     }
 
@@ -257,10 +261,14 @@ impl Acceptor {
         self.tasks.spawn(async move {
             let _place = place;
             let mut connection = pin!(connection);
+            let closed = async {
+                closing.cancelled().await;
+                sleep(LAST_LOOK).await;
+            };
             let served = tokio::select! {
                 biased;
                 served = connection.as_mut() => served,
-                () = closing.cancelled() => {
+                () = closed => {
                     if exchanges.is_idle() {
                         return;
                     }
