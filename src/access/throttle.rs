@@ -73,7 +73,8 @@ impl Throttle {
         let (now, address) = (DefaultClock::default().now(), network(address));
         let counts = self.counts();
         let by_address = counts.addresses.check_key(&address).map_err(|wait| wait.wait_time_from(now));
-        let account = (fold::key(email.trim()).chars().take(254).collect(), address);
+        let email: String = email.trim().chars().take(254).collect();
+        let account = (fold::key(&email), address);
         by_address
             .and_then(|()| counts.accounts.check_key(&account).map_err(|wait| wait.wait_time_from(now)))
             .map_err(wait)

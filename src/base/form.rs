@@ -266,7 +266,7 @@ pub fn check_typed(fields: &[Field], typed: &Typed) -> Result<Map<String, Value>
 /// Holds given values against the rules and returns all of them in normal form, blanks included.
 ///
 /// # Errors
-/// `Invalid`, naming every field that is unknown, given twice, or breaks a rule.
+/// `Invalid`, naming every field that is given twice or breaks a rule, and the first that are unknown.
 pub fn checked(fields: &[Field], given: &[(String, Given)]) -> Result<Map<String, Value>> {
     checked_beside(&[], fields, given)
 }
@@ -279,10 +279,9 @@ pub fn checked_beside(beside: &[&str], fields: &[Field], given: &[(String, Given
     let mut errors = FieldErrors::new();
     let mut values = Map::new();
     let known = || fields.iter().map(|field| field.name).chain(beside.iter().copied());
-    for (name, _) in given {
-        if !known().any(|known| known == name) {
-            errors.entry(shortened(name)).or_default().push(unknown(name, known()));
-        }
+    let strangers = given.iter().filter(|(name, _)| !known().any(|known| known == name));
+    for (name, _) in strangers.take(MAX_UNKNOWN) {
+        errors.entry(shortened(name)).or_default().push(unknown(name, known()));
     }
     for field in fields {
         let mut named = given.iter().filter(|(name, _)| name == field.name);
@@ -304,6 +303,9 @@ pub fn checked_beside(beside: &[&str], fields: &[Field], given: &[(String, Given
     if errors.is_empty() { Ok(values) } else { Err(Error::fields(errors)) }
 }
 
+/// How many unknown names of one object are told.
+const MAX_UNKNOWN: usize = 20;
+
 /// The sentence for a name that does not exist, with the nearest one that does.
 pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     match nearest(name, known) {
@@ -315,7 +317,10 @@ pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 /// The known name that a misspelt one most likely means.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = shortened(name);
+    let length = name.chars().count();
     known
+        // The distance is at least that of the lengths, and costs much more.
+        .filter(|known| length.abs_diff(known.len()) <= known.len().max(3) / 2)
         .map(|known| (strsim::damerau_levenshtein(&name, known), known))
         .filter(|(distance, known)| *distance <= known.len().max(3) / 2)
         .min_by_key(|(distance, _)| *distance)

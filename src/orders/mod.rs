@@ -256,6 +256,8 @@ impl Input for OrderInput {
         let header = collected(checked_beside(&["items"], Self::FIELDS, given), &mut errors);
         let items = match (lists.next(), lists.next()) {
             (None | Some(Given::Null), None) => None,
+            // Before each of them gets errors of its own.
+            (Some(Given::List(rows)), None) if rows.len() > MAX_LINES => too_many_lines(&mut errors),
             (Some(Given::List(rows)), None) => Some(given_items(rows, &mut errors)),
             (_, None) => wrong(&mut errors, "items", "Enter a list of lines."),
             _ => wrong(&mut errors, "items", "Given more than once."),
@@ -280,19 +282,19 @@ impl Input for OrderInput {
         }
         let header = collected(check_typed(Self::FIELDS, &header), &mut errors);
         rows.retain(|_, row| row.iter().any(|(name, text)| name != "id" && !text.trim().is_empty()));
-        let items =
-            rows.into_iter().filter_map(|(row, typed)| item(row, check_typed(ItemInput::FIELDS, &typed), &mut errors));
-        let items = items.collect();
-        Self::of(header, Some(items), errors)
+        let items = match rows.len() > MAX_LINES {
+            true => too_many_lines(&mut errors),
+            false => {
+                let check = |(row, typed)| item(row, check_typed(ItemInput::FIELDS, &typed), &mut errors);
+                Some(rows.into_iter().filter_map(check).collect())
+            }
+        };
+        Self::of(header, items, errors)
     }
 }
 
 impl OrderInput {
-    fn of(header: Option<Map<String, Value>>, items: Option<Vec<ItemInput>>, mut errors: FieldErrors) -> Result<Self> {
-        if items.as_ref().is_some_and(|items| items.len() > MAX_LINES) {
-            let message = format!("An order can have up to {MAX_LINES} lines.");
-            errors.entry("items".into()).or_default().push(message);
-        }
+    fn of(header: Option<Map<String, Value>>, items: Option<Vec<ItemInput>>, errors: FieldErrors) -> Result<Self> {
         match header {
             Some(header) if errors.is_empty() => {
                 let header = serde_json::from_value(Value::Object(header))
@@ -302,6 +304,10 @@ impl OrderInput {
             _ => Err(Error::fields(errors)),
         }
     }
+}
+
+fn too_many_lines<T>(errors: &mut FieldErrors) -> Option<T> {
+    wrong(errors, "items", &format!("An order can have up to {MAX_LINES} lines."))
 }
 
 fn wrong<T>(errors: &mut FieldErrors, name: &str, message: &str) -> Option<T> {

@@ -17,6 +17,7 @@ use super::AppState;
 use super::client_address::{ClientAddress, peer};
 use super::idempotency::REPLAYED;
 use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::offload::in_pieces;
 use super::outcome;
 use super::web;
 use crate::base::Error;
@@ -99,7 +100,7 @@ pub async fn answer(State(state): State<AppState>, mut request: Request, next: N
         }
         let (status, elapsed) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
         tracing::info!(status, ms = format!("{elapsed:.1}"), "answered");
-        response
+        response.map(in_pieces)
     }
     .instrument(span)
     .await

@@ -244,10 +244,7 @@ pub async fn once(
 async fn keyed(state: &AppState, caller: &Caller, request: Request, next: Next) -> Result<Response> {
     let key = key(&request, caller)?;
     let (mut parts, body) = request.into_parts();
-    let limit = state.settings.body_limit;
-    let body = to_bytes(body, limit)
-        .await
-        .map_err(|_| Error::new(Code::TooLarge, format!("A body may have up to {limit} bytes.")))?;
+    let body = super::offload::read(body, state.settings.body_limit).await?;
     let mut digest = Sha256::new();
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     for part in [path.as_bytes(), b"\n", &body] {

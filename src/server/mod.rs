@@ -18,6 +18,7 @@ pub mod limits;
 pub mod listener;
 pub mod live;
 pub mod managed;
+pub mod offload;
 pub mod openapi;
 mod outcome;
 pub mod pasts;

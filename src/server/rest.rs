@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::Router;
-use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, OriginalUri, Path, RawQuery, Request, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use axum::http::request::Parts;
@@ -24,6 +23,7 @@ use super::feed;
 use super::hosts::origin;
 use super::kinds::Kind;
 use super::managed::Managed;
+use super::offload;
 use super::openapi;
 use super::record::{Add, Change, Delete, Expected, Renamed, Resource, Stored, View};
 use crate::access::gate::{Access, Actor};
@@ -143,7 +143,7 @@ impl Api {
                     .layer(axum::middleware::from_fn(super::web::known_only))
                     .layer(axum::middleware::from_fn_with_state(state.clone(), super::idempotency::once))
                     .layer(axum::middleware::from_fn(understood))
-                    .layer(axum::middleware::from_fn(acceptable)),
+                    .layer(axum::middleware::from_fn_with_state(state.clone(), acceptable)),
             )
             .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
             .with_state(state.clone())
@@ -197,7 +197,7 @@ async fn understood(path: Option<MatchedPath>, request: Request, next: Next) -> 
 }
 
 /// Refuses callers who cannot read what we write.
-async fn acceptable(request: Request, next: Next) -> Response {
+async fn acceptable(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let known = ["*/*", "application/*", "application/json", "application/problem+json", "text/html"];
     // Only lists are written as files.
     let path = request.uri().path();
@@ -213,7 +213,7 @@ async fn acceptable(request: Request, next: Next) -> Response {
     });
     let docs = request.uri().path().starts_with("/api/docs");
     if accepted || docs {
-        return next.run(request).await;
+        return offload::run(request, next, state.settings.body_limit).await;
     }
     Error::new(Code::NotAcceptable, "Answers are application/json.").into_response()
 }
@@ -521,10 +521,7 @@ impl FromRequest<AppState> for JsonBody {
         if !request.headers().get(CONTENT_TYPE).is_some_and(is_json) {
             return Err(Error::new(Code::UnsupportedMediaType, "Send application/json."));
         }
-        let limit = state.settings.body_limit;
-        let body = to_bytes(request.into_body(), limit)
-            .await
-            .map_err(|_| Error::new(Code::TooLarge, format!("A body may have up to {limit} bytes.")))?;
+        let body = offload::read(request.into_body(), state.settings.body_limit).await?;
         written::object(&body, state.settings.json_depth).map(Self)
     }
 }

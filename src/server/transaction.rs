@@ -341,10 +341,9 @@ impl Drop for Session {
         let lease = self.lease.get_mut().take();
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-        let lent = self.work.session.finished().await?;
-        lent.roll_back().await.map_err(not_executed)?;
-        self.work.session.settle().await;
-        Ok(())
+                match lent.roll_back().await {
+                    Ok(()) => lease.into_iter().for_each(Lease::settled),
+                    Err(error) => tracing::warn!(%error, "a connection is closed, as it could not roll back"),
                 }
             });
         }

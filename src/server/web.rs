@@ -29,6 +29,7 @@ use super::client_address::client_address;
 use super::database::Database;
 use super::hosts::LinkOrigin;
 use super::limits::Who;
+use super::offload;
 use crate::access::gate::{Access, Actor, Caller, Door, Oneself, Permission};
 use crate::access::security::{Happened, Kind};
 use crate::access::{Me, session, token};
@@ -521,7 +522,8 @@ async fn form(State((state, pages)): State<(AppState, Router)>, request: Request
     let telling = Telling::default();
     parts.extensions.insert(telling.clone());
     let extensions = parts.extensions.clone();
-    let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let (size, request) = (body.len(), Request::from_parts(parts, Body::from(body)));
+    let mut response = offload::work(size, next.run(request)).await;
     if !by_page {
         return response;
     }

@@ -52,4 +52,5 @@ mod together;
 mod undo;
 mod ways_in;
 mod upgrades;
+mod worst_input;
 mod zones;
