@@ -99,7 +99,7 @@ const REST: [(&str, &str, Needs); 73] = [
     ("DELETE", "/api/sessions/{id}/", Permission("sessions.delete")),
 ];
 
-const FUNCTIONS: [(&str, &str, Needs); 91] = [
+const FUNCTIONS: &[(&str, &str, Needs)] = &[
     ("POST", "/-/sign-in", Nothing),
     ("POST", "/-/sign-in/code", Nothing),
     ("GET", "/-/invite/read", Nothing),
@@ -444,7 +444,7 @@ both! {
 
     async fn server_functions_open_to_those_who_hold_the_permission(app) {
         for who in WITH_COOKIES {
-            for (method, path, needs) in FUNCTIONS {
+            for &(method, path, needs) in FUNCTIONS {
                 let ends_sessions = matches!(path, "/-/sign-out" | "/-/sessions/end-others");
                 if ends_sessions && holds(who, needs) && who != As::Anonymous {
                     continue; // it would end the sessions the other rows need; see signing.rs and accounts.rs
@@ -466,7 +466,7 @@ both! {
         let rooms = kontor::house::catalogue().codes().filter(|code| *code != "admin.view").collect::<Vec<_>>();
         let (outside, inside) = (someone(app, "Outside", &rooms).await, someone(app, "Inside", &["admin.view"]).await);
         for (cookie, missing) in [(&outside, Some("admin.view")), (&inside, None)] {
-            for (method, path, needs) in FUNCTIONS {
+            for &(method, path, needs) in FUNCTIONS {
                 let Inside(own) = needs else { continue };
                 let answer = call(app, Some(cookie), method, path).await.expect(403);
                 assert!(answer.body.contains(&format!("needs the permission {}.", missing.unwrap_or(own))), "{path}: {}", answer.body);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::http::Request;
 use kontor::access::gate::Access;
 use kontor::base::Result;
 use kontor::base::money::Money;
@@ -417,7 +419,7 @@ async fn until<T>(question: impl AsyncFn() -> Option<T>) -> T {
 
 /// The id of what was uploaded.
 async fn uploaded(app: &TestApp, who: As, files: &[(&str, &str, &[u8])]) -> String {
-    let place = upload(app, who, files).await.expect(303).header("location").to_owned();
+    let place = app.upload(who, files).await.expect(303).header("location").to_owned();
     place.strip_prefix("/import?upload=").unwrap().to_owned()
 }
 
@@ -625,7 +627,7 @@ both! {
         });
         for files in files.chunks(4) {
             let send = async |(refusal, content): &(&str, Vec<u8>)| {
-                let answer = upload(app, As::Staff, &[("customers", "x.csv", content)]).await;
+                let answer = app.upload(As::Staff, &[("customers", "x.csv", content)]).await;
                 if !refusal.is_empty() {
                     assert!(answer.expect(400).body.contains(refusal), "{refusal}");
                     return;
@@ -674,7 +676,7 @@ both! {
         for _ in 0..19 {
             uploaded(app, As::Staff, &files).await;
         }
-        let refused = upload(app, As::Staff, &files).await.expect(409);
+        let refused = app.upload(As::Staff, &files).await.expect(409);
         assert!(refused.body.contains("20 of your uploads wait to be imported. Remove one of them first."), "{}", refused.body);
         assert_eq!(refused.body.matches("action=\"/-/import/remove\"").count(), 20, "the page says where");
         assert!(refused.body.contains(&format!("/import?upload={first}")));
@@ -868,7 +870,7 @@ fn one_person_has_only_so_much_waiting() {
         run(kind, &[("import_quota", "600000")], async |app| {
             let large = format!("code,name\n{}", "A,Anna\n".repeat(50_000));
             let first = uploaded(app, As::Staff, &[("customers", "x.csv", large.as_bytes())]).await;
-            let answer = upload(app, As::Staff, &[("customers", "y.csv", large.as_bytes())]).await.expect(413);
+            let answer = app.upload(As::Staff, &[("customers", "y.csv", large.as_bytes())]).await.expect(413);
             assert!(
                 answer.body.contains("up to 585 KiB together. Remove an upload that you do not need."),
                 "{}",

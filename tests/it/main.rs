@@ -50,7 +50,7 @@ mod security_events;
 mod signing;
 mod together;
 mod undo;
-mod ways_in;
 mod upgrades;
+mod ways_in;
 mod worst_input;
 mod zones;

@@ -335,9 +335,9 @@ impl TestApp {
 
     /// The same company behind another address of its database.
     pub async fn over(&self, url: &str) -> Self {
-        let state = house::state(settings(url, &[]), Database::connect(url).await.unwrap());
+        let state = house::state(settings(url, &self.said()), Database::connect(url).await.unwrap());
         let router = house::router(&state).unwrap();
-        Self { router, state, url: url.to_owned(), keys: self.keys.clone(), _folder: None }
+        Self { router, state, url: url.to_owned(), keys: self.keys.clone(), said: self.said.clone(), _folder: None }
     }
 
     async fn finish(self) {
@@ -438,6 +438,7 @@ impl TestApp {
             router: router.clone(),
             url: self.url.clone(),
             keys: self.keys.clone(),
+            said: self.said.clone(),
             _folder: None,
         };
         other.send(request.body(Body::from(body)).unwrap()).await

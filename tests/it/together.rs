@@ -286,5 +286,5 @@ both! {
 
 /// Whether a line has this quantity, at this version.
 fn is_at(line: &Value, version: &Value) -> bool {
-    line["version"] == *version && line["quantity"] == version.to_string()
+    line["version"] == *version && line["quantity"] == json!(version.to_string())
 }

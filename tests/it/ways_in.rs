@@ -160,7 +160,7 @@ both! {
         app.execute("UPDATE api_tokens SET permissions = NULL WHERE name IN ('theirs', 'unknown')").await;
         app.execute("DELETE FROM events WHERE resource = 'tokens' AND record_id = (SELECT id FROM api_tokens WHERE name = 'unknown')").await;
         let database = &app.state.database;
-        let steps = database.migrations().await.unwrap();
+        let steps = database.schema().await.unwrap().steps;
         let step = steps.iter().position(|(name, _)| name.contains("_000025_")).unwrap();
         database.migrate_down(u32::try_from(steps.len() - step).unwrap()).await.unwrap();
         database.migrate().await.unwrap();

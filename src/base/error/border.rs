@@ -31,17 +31,13 @@ impl From<DbErr> for Error {
         };
         match translated {
             Some(refusal) => Error { internal: Some(error.to_string().into()), ..refusal },
-            None if is_code(&error, LOCK_NOT_AVAILABLE) => waiting(
-                &error,
-                "Another change of the same record is under way. Try again in a moment.",
-            ),
-            None if is_code(&error, QUERY_CANCELED) => waiting(
-                &error,
-                "This took the database too long and was stopped. Try again in a moment.",
-            ),
-            None if is_busy(&error) => {
-                waiting(&error, "The database is busy. Try again in a moment.")
+            None if is_code(&error, LOCK_NOT_AVAILABLE) => {
+                waiting(&error, "Another change of the same record is under way. Try again in a moment.")
             }
+            None if is_code(&error, QUERY_CANCELED) => {
+                waiting(&error, "This took the database too long and was stopped. Try again in a moment.")
+            }
+            None if is_busy(&error) => waiting(&error, "The database is busy. Try again in a moment."),
             None if is_away(&error) => Error {
                 retry_after: Some(2),
                 internal: Some(error.to_string().into()),
