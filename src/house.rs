@@ -39,7 +39,6 @@ use crate::server::live::{self, Live};
 use crate::server::record::{once, tally};
 use crate::server::repeat;
 use crate::server::rest::Api;
-use crate::server::schema::StepState;
 use crate::server::settings::Settings;
 use crate::server::site::{self, Site};
 use crate::server::{AppState, Shared, answer, listener, same_site, web};
@@ -230,17 +229,10 @@ async fn ready(State(state): State<AppState>) -> Result<String> {
     if state.draining.is_cancelled() {
         return Err(Error::new(Code::Unavailable, "This server is stopping."));
     }
-    state.database.check_ready().await?;
-    let schema = state.database.schema().await?;
-    schema.accept()?;
-    match (schema.count(StepState::Missing), schema.count(StepState::Unknown)) {
-        (0, 0) => Ok("ready\n".to_owned()),
-        (0, unknown) => Ok(format!("ready\nsteps of the schema that this release does not know: {unknown}\n")),
-        (missing, _) => Err(Error::new(
-            Code::Unavailable,
-            format!("Steps of the schema that are missing: {missing}. Run `kontor migrate up`."),
-        )),
-    }
+    Ok(match state.database.check_ready().await?.unknown_steps {
+        0 => "ready\n".to_owned(),
+        unknown => format!("ready\nsteps of the schema that this release does not know: {unknown}\n"),
+    })
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {

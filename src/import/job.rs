@@ -25,6 +25,7 @@ use crate::base::time::stored::now;
 use crate::base::{Error, Result};
 use crate::server::AppState;
 use crate::server::background::Background;
+use crate::server::repeat::repeated;
 use crate::server::transaction::Transaction;
 
 /// How often whoever works on an import says so, with how far they got.
@@ -220,7 +221,9 @@ impl Work {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => Ended::Interrupted,
-                    done = done(&access, &id, &worker, task, &progress) => done.map_or_else(Ended::Failed, Ended::Done),
+                    done = repeated(|| done(&access, &id, &worker, task, &progress)) => {
+                        done.map_or_else(Ended::Failed, Ended::Done)
+                    }
                 }
             })
         });

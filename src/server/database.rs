@@ -15,7 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::postgres::{self, Timeouts, Writer, Writers};
 use super::reader::{RESTED, Reader};
-use super::readiness::{Readiness, Watched};
+use super::readiness::{Readiness, Ready, Watched};
 use super::transaction::{Savepoint, Transaction, sqlite, sqlite_code};
 use super::writer::{Disk, LOG, Place};
 use crate::access::permission::Catalogue;
@@ -497,13 +497,13 @@ impl Database {
         Ok(self.0.reader.execute_unprepared("SELECT 1").await.map(drop)?)
     }
 
-    /// Whether a write can be committed and read again by a connection that is opened now. It is tried at most once a second,
+    /// Whether the schema is one to work with, and a write can be committed and read again by a connection that is opened now. It is tried at most once a second,
     /// and whoever asks meanwhile shares the answer. While others keep the writers busy, the database counts as ready for half a
     /// minute.
     ///
     /// # Errors
     /// `Unavailable` with what is wrong, within nine seconds.
-    pub async fn check_ready(&self) -> Result<()> {
+    pub async fn check_ready(&self) -> Result<Ready> {
         self.0.readiness.check(self).await
     }
 

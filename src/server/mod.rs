@@ -25,7 +25,7 @@ pub mod pasts;
 pub mod postgres;
 pub mod progress;
 pub mod reader;
-mod readiness;
+pub mod readiness;
 pub mod record;
 pub mod repeat;
 pub mod rest;

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::database::Database;
+use super::schema::{Schema, StepState};
 use super::transaction::Transaction;
 use super::writer::Place;
 use crate::base::error::Code;
@@ -30,9 +31,16 @@ pub(super) struct Readiness(Mutex<Last>);
 
 #[derive(Default)]
 struct Last {
-    checked: Option<(Instant, Result<()>)>,
+    checked: Option<(Instant, Result<Ready>)>,
     /// When a write was committed.
     committed: Option<Instant>,
+}
+
+/// A database that can be worked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// Steps of the schema that a later release applied and this one does not know.
+    pub unknown_steps: usize,
 }
 
 /// A file of SQLite that is looked at by its path, as the next start would.
@@ -42,11 +50,11 @@ pub(super) struct Watched {
 }
 
 impl Readiness {
-    /// Whether a write can be committed and read: by a write, at most once in [`FRESH`].
+    /// Whether the schema is one to work with, and a write can be committed and read: by a write, at most once in [`FRESH`].
     ///
     /// # Errors
     /// `Unavailable` with what is wrong.
-    pub async fn check(&self, database: &Database) -> Result<()> {
+    pub async fn check(&self, database: &Database) -> Result<Ready> {
         if database.is_closed() {
             return Err(Error::new(Code::Unavailable, "The database is closed."));
         }
@@ -58,12 +66,12 @@ impl Readiness {
                 return ready.clone();
             }
             let ready = match checked(database).await {
-                Ok(Checked::Committed) => {
+                Ok((ready, Checked::Committed)) => {
                     last.committed = Some(Instant::now());
-                    Ok(())
+                    Ok(ready)
                 }
-                Ok(Checked::Busy) if last.committed.is_some_and(|at| at.elapsed() < BUSY) => Ok(()),
-                Ok(Checked::Busy) => Err(slow()),
+                Ok((ready, Checked::Busy)) if last.committed.is_some_and(|at| at.elapsed() < BUSY) => Ok(ready),
+                Ok((_, Checked::Busy)) => Err(slow()),
                 Err(error) => Err(error),
             };
             last.checked = Some((Instant::now(), ready.clone()));
@@ -88,14 +96,30 @@ fn broken(detail: &str, internal: impl ToString) -> Error {
     Error { internal: Some(internal.to_string().into()), ..Error::new(Code::Unavailable, detail) }
 }
 
-async fn checked(database: &Database) -> Result<Checked> {
+async fn checked(database: &Database) -> Result<(Ready, Checked)> {
     if let Some(damage) = database.damage() {
         return Err(broken("The database file is damaged.", damage));
     }
-    let watched = database.watched();
-    if let Some(watched) = watched {
+    if let Some(watched) = database.watched() {
         watched.place.check().map_err(gone)?;
     }
+    let ready = accepted(&database.schema().await?)?;
+    Ok((ready, write(database).await?))
+}
+
+fn accepted(schema: &Schema) -> Result<Ready> {
+    schema.accept()?;
+    match schema.count(StepState::Missing) {
+        0 => Ok(Ready { unknown_steps: schema.count(StepState::Unknown) }),
+        missing => Err(Error::new(
+            Code::Unavailable,
+            format!("Steps of the schema that are missing: {missing}. Run `kontor migrate up`."),
+        )),
+    }
+}
+
+/// Commits a write and reads it.
+async fn write(database: &Database) -> Result<Checked> {
     let transaction = match timeout(PATIENCE, database.write()).await {
         Ok(Ok(transaction)) => transaction,
         Err(_) if database.is_each_writer_used() => return Ok(Checked::Busy),
@@ -105,7 +129,7 @@ async fn checked(database: &Database) -> Result<Checked> {
     let stamp = uuid::Uuid::now_v7().to_string();
     let written = timeout(PATIENCE, written(transaction, &stamp)).await.map_err(|_| slow())?;
     written.map_err(|error| not_committed(&error))?;
-    if let Some(watched) = watched {
+    if let Some(watched) = database.watched() {
         let read = read(watched).await.map_err(|error| broken("The database file cannot be read.", error))?;
         if read != stamp {
             return Err(gone(io::Error::other("what was committed is not in the file at that path")));

@@ -64,6 +64,10 @@ fn said(headers: &HeaderMap, public_url: Option<&str>) -> Result<()> {
             "This request does not say which page it comes from, so it was not carried out. Scripts use a token.";
         return Err(Error::new(Code::Forbidden, detail));
     }
+    // Also where the origin is the one of `public_url`, which the layer trusts whatever stands beside it.
+    if !matches!(site, "" | "same-origin" | "none") {
+        return Err(elsewhere());
+    }
     let host = |url: &str| url.split_once("://").map(|(_, host)| host.to_owned());
     let other_scheme = public_url.is_some_and(|url| host(url) == host(origin) && url != origin);
     if other_scheme { Err(elsewhere()) } else { Ok(()) }

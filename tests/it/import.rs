@@ -893,7 +893,7 @@ fn while_an_import_writes_others_wait_for_it_or_learn_why_not() {
         let writing = app.state.database.writing_much().await;
         let held = app.state.database.write().await.unwrap();
         let answer = customer().await.expect(503).json();
-        assert_eq!(answer["detail"], "An import is writing just now. Nothing was saved; try again soon.");
+        assert_eq!(answer["detail"], "An import is writing just now. Try again soon. Nothing was saved.");
         let later = async {
             // Longer than anybody waits otherwise.
             tokio::time::sleep(Duration::from_millis(5_500)).await;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -100,6 +101,11 @@ both! {
         assert!(down.contains("m20991231_000099_later is of a later release"), "{down}");
 
         app.execute("UPDATE schema_requirement SET step = 'm20991231_000099_later'").await;
+        // An answer holds for a second.
+        let end = Instant::now() + Duration::from_secs(10);
+        while ready().0 == 200 {
+            assert!(Instant::now() < end, "it is still ready");
+        }
         let (status, _, body) = ready();
         assert_eq!((status, body.contains("m20991231_000099_later")), (503, true), "{body}");
         for arguments in [&["serve", "--addr", "127.0.0.1:0"][..], &["serve", "--no-migrate", "--addr", "127.0.0.1:0"], &["migrate", "up"], &["migrate", "status"]] {
@@ -114,7 +120,11 @@ both! {
         assert!(answer.body.contains("missing: 1"), "{}", answer.body);
         assert!(ok(kontor(&app.url, &["migrate", "status"], "")).contains("missing  m2"));
         ok(kontor(&app.url, &["migrate", "up"], ""));
-        app.get(As::Anonymous, "/readyz").await.expect(200);
+        let end = Instant::now() + Duration::from_secs(10);
+        while app.get(As::Anonymous, "/readyz").await.status != 200 {
+            assert!(Instant::now() < end, "it is not ready");
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn a_step_that_fails_is_named_and_those_before_it_stay(app) {

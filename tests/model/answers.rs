@@ -32,7 +32,11 @@ pub fn check(steps: &[Step], timeline: &Timeline) -> Faults {
 /// Whether a request was told to come again, and nothing else happened.
 pub fn is_busy(step: &Step) -> bool {
     let detail = step.body["detail"].as_str().unwrap_or_default();
-    step.status == 503 && detail.contains("busy") && detail.contains("Nothing was saved")
+    let reasons =
+        ["The database is busy.", "Another change of the same record is under way.", "An import is writing just now."];
+    step.status == 503
+        && reasons.iter().any(|reason| detail.starts_with(reason))
+        && detail.ends_with("Nothing was saved.")
 }
 
 /// What was acknowledged is what the log says, and follows the version it was decided on; what was shown was so just then.

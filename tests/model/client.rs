@@ -151,6 +151,20 @@ impl<'a> Client<'a> {
         format!("/api/{}/{}/", record.resource, record.id)
     }
 
+    /// Waits until no server works on an upload any more: what it was asked to do is acknowledged only then.
+    async fn wait_for_work(&self, app: &TestApp, id: &str) {
+        let path = format!("/-/import/read?id={id}");
+        loop {
+            let get = axum::http::Request::get(&path).header("accept", "application/json");
+            let answer =
+                app.send(get.header("cookie", app.cookie(self.who).unwrap()).body(Body::empty()).unwrap()).await;
+            if !answer.body.contains("\"Queued\"") && !answer.body.contains("\"Running\"") {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     async fn send(&self, server: usize, request: Request) -> Step {
         let sent = self.history.tick();
         let app = self.servers[server];
@@ -178,6 +192,9 @@ impl<'a> Client<'a> {
                 app.call(self.who, request.method, &request.path, &headers, body).await
             }
         };
+        if ["/-/import/check", "/-/import/run"].contains(&request.path.as_str()) {
+            self.wait_for_work(app, request.body["id"].as_str().unwrap_or_default()).await;
+        }
         self.history.enter(self.number, server, sent, request, &answer)
     }
 

@@ -245,7 +245,8 @@ pub async fn restore<R: Resource>(
     let access = access.meaning(Purpose { command: "restore", reason });
     let record = if now.is_there {
         R::set_back_in(&transaction, &access, id, expected, &then).await?
-    } else if expected != Expected::Any {
+    // The page of what is gone names version 0.
+    } else if matches!(expected, Expected::Version(version) if version > 0) {
         return Err(Error::new(Code::Stale, "Somebody deleted this record meanwhile."));
     } else {
         R::revive_in(&transaction, &access, &then, now.version + 1).await?
