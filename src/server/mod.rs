@@ -6,6 +6,7 @@ pub mod background;
 pub mod batch;
 pub mod calls;
 pub mod client_address;
+mod complete;
 pub mod database;
 pub mod docs;
 pub mod export;

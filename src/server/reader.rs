@@ -9,7 +9,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{
     self, AssertSqlSafe, Connection, Executor, PgConnection, Pool, Postgres, Sqlite, SqliteConnection,
@@ -22,6 +21,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use super::complete;
 use super::database::Statements;
 use super::postgres;
 use crate::base::error::retry;
@@ -31,9 +31,6 @@ pub(super) const RESTED: Duration = Duration::from_secs(1);
 
 /// How long a connection is kept while nobody needs it, and how long at all: as long as sqlx keeps one.
 const KEPT: [Duration; 2] = [Duration::from_mins(10), Duration::from_mins(30)];
-
-/// How many rows are taken at once, of those that are there.
-const CHUNK: usize = 64;
 
 /// Runs statements that change nothing, each on a connection of its own. Cheap to clone.
 #[derive(Clone)]
@@ -269,6 +266,13 @@ impl<DB: Asked> Lease<'_, DB> {
         self.connection.as_deref_mut().ok_or(gone)
     }
 
+    /// Has the connection closed. Whether a thread that dies still lives is not to be asked: the question may stay without answer.
+    fn close(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.close_on_drop();
+        }
+    }
+
     /// Keeps the connection for the next statement.
     fn keep(mut self) {
         let [idle, most] = KEPT;
@@ -301,15 +305,6 @@ pub(super) fn not_acquired(error: sqlx::Error) -> DbErr {
     }
 }
 
-/// Makes sure that no row is really none. Where the thread of a connection to SQLite has died, as for want of memory, sqlx tells of
-/// no error: nothing comes.
-async fn confirmed<C: Connection>(connection: &mut C) -> sqlx::Result<()>
-where
-    C::Database: Asked,
-{
-    if C::Database::DIES { Ok(()) } else { connection.ping().await }
-}
-
 fn not_read(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
@@ -334,6 +329,9 @@ macro_rules! leased {
             made = $run.await;
         }
         lease.has_ended = true;
+        if matches!(made, Err(sqlx::Error::WorkerCrashed)) {
+            lease.close();
+        }
         let made = made.inspect_err(|error| $reader.0.statements.watch(error)).map_err(not_read)?;
         lease.keep();
         made
@@ -356,24 +354,23 @@ impl ConnectionTrait for Reader {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let run = async {
-            Ok(leased!(self, |connection| async { query!(statement).execute(connection).await.map(ExecResult::from) }))
+            Ok(leased!(self, |connection| async {
+                complete::executed(connection.fetch_many(query!(statement))).await.map(ExecResult::from)
+            }))
         };
         self.0.statements.counted(&statement, run).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         Ok(leased!(self, |connection| async {
-            connection.execute(AssertSqlSafe(sql.to_owned())).await.map(ExecResult::from)
+            complete::executed(connection.fetch_many(AssertSqlSafe(sql.to_owned()))).await.map(ExecResult::from)
         }))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let run = async {
             Ok(leased!(self, |connection| async {
-                let row = query!(statement).fetch_optional(&mut *connection).await?;
-                if row.is_none() {
-                    confirmed(connection).await?;
-                }
+                let row = complete::first(connection.fetch_many(query!(statement))).await?;
                 Ok(row.map(QueryResult::from))
             }))
         };
@@ -383,20 +380,7 @@ impl ConnectionTrait for Reader {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let run = async {
             Ok(leased!(self, |connection| async {
-                let mut chunks = connection.fetch_many(query!(statement)).ready_chunks(CHUNK);
-                let (mut rows, mut is_done) = (Vec::new(), false);
-                while let Some(chunk) = chunks.next().await {
-                    for step in chunk {
-                        match step?.right() {
-                            Some(row) => rows.push(QueryResult::from(row)),
-                            None => is_done = true,
-                        }
-                    }
-                    // Whoever waits for the next row is woken by that row alone. Others go first, so that more come at once.
-                    tokio::task::yield_now().await;
-                }
-                // As above: rows that end without a word are not all.
-                if is_done { Ok(rows) } else { Err(sqlx::Error::WorkerCrashed) }
+                complete::rows::<_, _, QueryResult>(connection.fetch_many(query!(statement))).await
             }))
         };
         self.0.statements.counted(&statement, run).await

@@ -8,7 +8,8 @@
 //!
 //! * A connection goes back to the pool only after a COMMIT or ROLLBACK that succeeded. In every other case (an error that is
 //!   not a refusal of the statement, a future that is dropped halfway, a panic) it is closed, which ends its transaction.
-//! * After such an error the transaction runs nothing any more, so nothing can be written outside of it.
+//! * After such an error the transaction runs nothing any more, so nothing can be written outside of it. On SQLite, the end of a
+//!   connection's thread is such an error; see [`super::complete`].
 //! * On SQLite, a COMMIT that succeeds has committed: there is always a transaction, begun by BEGIN, and COMMIT ends it together
 //!   with its savepoints. On PostgreSQL the COMMIT follows a statement in the same message, which fails where the transaction
 //!   has failed, so that the COMMIT is not reached.
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor, Postgres, Sqlite};
@@ -30,6 +30,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
+use super::complete;
 use super::database::Statements;
 use super::outcome::{self, Sent};
 use super::postgres::Lease;
@@ -388,18 +389,18 @@ impl Lent {
 
     /// Runs statements without values, on PostgreSQL in one message.
     async fn run(&mut self, sql: &str) -> sqlx::Result<()> {
-        let sql = AssertSqlSafe(sql.to_owned());
         match &mut self.0 {
-            // SQLite keeps these prepared. Where the thread of a connection has died, sqlx tells of no error: nothing comes.
             Some(Connection::Sqlite(connection)) => {
-                let mut done = (**connection).fetch_many(sqlx::query(sql));
-                let mut is_done = false;
-                while let Some(step) = done.try_next().await? {
-                    is_done |= step.is_left();
+                // SQLite keeps these prepared. One at a time, as each has an end of its own.
+                for sql in sql.split("; ") {
+                    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+                    complete::executed((**connection).fetch_many(query)).await?;
                 }
-                if is_done { Ok(()) } else { Err(sqlx::Error::WorkerCrashed) }
+                Ok(())
             }
-            Some(Connection::Postgres(connection)) => (**connection).execute(sql).await.map(drop),
+            Some(Connection::Postgres(connection)) => {
+                (**connection).execute(AssertSqlSafe(sql.to_owned())).await.map(drop)
+            }
             None => Err(sqlx::Error::PoolClosed),
         }
     }
@@ -509,8 +510,12 @@ impl ConnectionTrait for DatabaseTransaction {
         let run = async {
             let mut turn = self.session.turn().await?;
             let ran = match turn.connection()? {
-                Connection::Sqlite(on) => query!(statement).execute(&mut **on).await.map(ExecResult::from),
-                Connection::Postgres(on) => query!(statement).execute(&mut **on).await.map(ExecResult::from),
+                Connection::Sqlite(on) => {
+                    complete::executed((**on).fetch_many(query!(statement))).await.map(ExecResult::from)
+                }
+                Connection::Postgres(on) => {
+                    complete::executed((**on).fetch_many(query!(statement))).await.map(ExecResult::from)
+                }
             };
             turn.ended(ran).map_err(not_executed)
         };
@@ -521,8 +526,8 @@ impl ConnectionTrait for DatabaseTransaction {
         let mut turn = self.session.turn().await?;
         let sql = AssertSqlSafe(sql.to_owned());
         let ran = match turn.connection()? {
-            Connection::Sqlite(on) => (**on).execute(sql).await.map(ExecResult::from),
-            Connection::Postgres(on) => (**on).execute(sql).await.map(ExecResult::from),
+            Connection::Sqlite(on) => complete::executed((**on).fetch_many(sql)).await.map(ExecResult::from),
+            Connection::Postgres(on) => complete::executed((**on).fetch_many(sql)).await.map(ExecResult::from),
         };
         turn.ended(ran).map_err(not_executed)
     }
@@ -532,10 +537,10 @@ impl ConnectionTrait for DatabaseTransaction {
             let mut turn = self.session.turn().await?;
             let ran = match turn.connection()? {
                 Connection::Sqlite(on) => {
-                    query!(statement).fetch_optional(&mut **on).await.map(|row| row.map(QueryResult::from))
+                    complete::first((**on).fetch_many(query!(statement))).await.map(|row| row.map(QueryResult::from))
                 }
                 Connection::Postgres(on) => {
-                    query!(statement).fetch_optional(&mut **on).await.map(|row| row.map(QueryResult::from))
+                    complete::first((**on).fetch_many(query!(statement))).await.map(|row| row.map(QueryResult::from))
                 }
             };
             turn.ended(ran).map_err(not_queried)
@@ -547,12 +552,8 @@ impl ConnectionTrait for DatabaseTransaction {
         let run = async {
             let mut turn = self.session.turn().await?;
             let ran = match turn.connection()? {
-                Connection::Sqlite(on) => {
-                    query!(statement).fetch_all(&mut **on).await.map(|rows| rows.into_iter().map(Into::into).collect())
-                }
-                Connection::Postgres(on) => {
-                    query!(statement).fetch_all(&mut **on).await.map(|rows| rows.into_iter().map(Into::into).collect())
-                }
+                Connection::Sqlite(on) => complete::rows((**on).fetch_many(query!(statement))).await,
+                Connection::Postgres(on) => complete::rows((**on).fetch_many(query!(statement))).await,
             };
             turn.ended(ran).map_err(not_queried)
         };
