@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row, SqliteConnection};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
+use super::complete;
 use crate::base::{Error, Result};
 
 /// How many pages of 4 KiB SQLite's log may have until a commit brings them into the database: 32 MiB.
@@ -42,7 +43,13 @@ pub(super) struct Disk {
     /// Whether the disk failed to keep the log, so that its later parts are worth nothing either.
     has_failed: AtomicBool,
     /// Brings the log into the database. Absent once the database is closed.
-    checkpoints: Mutex<Option<SqliteConnection>>,
+    checkpoints: Mutex<Option<Checkpoints>>,
+}
+
+/// The connection that brings the log into the database.
+struct Checkpoints {
+    connection: SqliteConnection,
+    options: SqliteConnectOptions,
 }
 
 /// The log, and where it and its database were when it was opened.
@@ -93,9 +100,8 @@ fn identity(found: &Metadata) -> (u64, u64) {
 impl Disk {
     /// Under the database at this path, which a connection of these options has open already.
     pub async fn under(path: &Path, options: SqliteConnectOptions) -> sqlx::Result<Self> {
-        let mut checkpoints = options.connect().await?;
-        // Only a connection that has read holds the log.
-        sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&mut checkpoints).await?;
+        let connection = Checkpoints::connect(&options).await?;
+        let checkpoints = Checkpoints { connection, options };
         Ok(Self {
             log: Opened::beside(path)?,
             asked: AtomicU64::new(0),
@@ -118,8 +124,8 @@ impl Disk {
     async fn moved(self: Arc<Self>) {
         // Who came before is still at it.
         let Ok(mut checkpoints) = self.checkpoints.try_lock() else { return };
-        let Some(connection) = checkpoints.as_mut() else { return };
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await {
+        let Some(checkpoints) = checkpoints.as_mut() else { return };
+        if let Err(error) = checkpoints.run("PRAGMA wal_checkpoint(PASSIVE)").await {
             tracing::warn!(%error, "SQLite's log could not be brought into the database");
         }
     }
@@ -158,8 +164,8 @@ impl Disk {
     /// again, and SQLite reads its log only up to the first gap. So all of it goes into the database, which is flushed too.
     async fn renewed(&self) -> io::Result<()> {
         let mut checkpoints = self.checkpoints.lock().await;
-        let connection = checkpoints.as_mut().ok_or_else(|| io::Error::other("the database is closed"))?;
-        let told = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await;
+        let checkpoints = checkpoints.as_mut().ok_or_else(|| io::Error::other("the database is closed"))?;
+        let told = checkpoints.run("PRAGMA wal_checkpoint(TRUNCATE)").await;
         match told.and_then(|told| told.try_get::<i64, _>(0)) {
             Ok(0) => {}
             Ok(_) => return Err(io::Error::other("the log could not be begun anew, as it is read")),
@@ -177,11 +183,30 @@ impl Disk {
 
     /// Lets go of the log, after everybody else has.
     pub async fn close(&self) {
-        if let Some(connection) = self.checkpoints.lock().await.take()
-            && let Err(error) = connection.close().await
+        if let Some(checkpoints) = self.checkpoints.lock().await.take()
+            && let Err(error) = checkpoints.connection.close().await
         {
             tracing::warn!(%error, "the connection that brings SQLite's log into the database did not close cleanly");
         }
+    }
+}
+
+impl Checkpoints {
+    async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+        let mut connection = options.connect().await?;
+        // Only a connection that has read holds the log.
+        sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Runs a checkpoint, and gives what it tells. A connection that is found dead is replaced for the next one.
+    async fn run(&mut self, sql: &'static str) -> sqlx::Result<SqliteRow> {
+        let told = complete::first(self.connection.fetch_many(sqlx::query(sql))).await;
+        if matches!(told, Err(sqlx::Error::WorkerCrashed)) {
+            // The old one is closed once the new one holds the log.
+            self.connection = Self::connect(&self.options).await?;
+        }
+        told?.ok_or(sqlx::Error::RowNotFound)
     }
 }
 
