@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::complete;
-use super::database::Statements;
+use super::database::{PATIENCE, Statements};
 use super::postgres;
 use crate::base::error::retry;
 
@@ -178,7 +178,9 @@ impl HasStatements for PgConnection {
 impl Asked for Sqlite {
     const DIES: bool = false;
 
-    async fn backend(_: &mut SqliteConnection) -> sqlx::Result<i32> {
+    async fn backend(connection: &mut SqliteConnection) -> sqlx::Result<i32> {
+        // Its thread may have died while it was opened.
+        timeout(PATIENCE, connection.ping()).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
         Ok(0)
     }
 
@@ -237,7 +239,7 @@ impl<DB: Asked> Shelf<DB> {
 
     async fn fresh(&self) -> sqlx::Result<(PoolConnection<DB>, i32, Instant)> {
         let mut connection = self.pool.acquire().await?;
-        let backend = DB::backend(&mut connection).await?;
+        let backend = DB::backend(&mut connection).await.inspect_err(|_| connection.close_on_drop())?;
         Ok((connection, backend, Instant::now()))
     }
 }

@@ -49,7 +49,9 @@ const BEGIN_SNAPSHOT: [&str; 2] = ["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE RE
 /// reaches the COMMIT.
 const COMMIT: [&str; 2] = ["COMMIT", "CLOSE ALL; COMMIT"];
 
-/// How long a ROLLBACK and a COMMIT may take until their connection is closed.
+/// How long a BEGIN, a ROLLBACK and a COMMIT may take until their connection is closed. SQLite gives up its own wait for another
+/// process earlier.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(15);
 const ROLLBACK_PATIENCE: Duration = Duration::from_secs(2);
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -234,7 +236,8 @@ async fn begun(pool: &DatabaseConnection, begin: [&str; 2]) -> Result<Lent, DbEr
         drop(lent);
         lent = Lent::of(pool).await?;
     }
-    match lent.run(begin).await {
+    // The thread of a connection may have died while it was opened.
+    match within(BEGIN_PATIENCE, lent.run(begin)).await {
         Ok(()) => Ok(lent),
         Err(error) if sqlite_code(&error) == Some(sqlite::BUSY) => {
             lent.give_back();
@@ -244,7 +247,7 @@ async fn begun(pool: &DatabaseConnection, begin: [&str; 2]) -> Result<Lent, DbEr
         Err(error) if sqlite_code(&error) == Some(sqlite::ERROR) => {
             drop(lent);
             let mut lent = Lent::of(pool).await?;
-            lent.run(begin).await.map_err(not_executed)?;
+            within(BEGIN_PATIENCE, lent.run(begin)).await.map_err(not_executed)?;
             Ok(lent)
         }
         Err(error) => Err(not_executed(error)),
