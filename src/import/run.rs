@@ -156,7 +156,7 @@ pub async fn run_and(
         if mode == Mode::DryRun || !report.is_clean() || !differs {
             return Ok(report);
         }
-        let _writing = access.database().writing_much().await;
+        let _writing = access.database().begin_bulk_write().await;
         let transaction = access.write().await?;
         let begin = Instant::now();
         match work.write(&transaction, &access, &plans, watch).await {

@@ -107,20 +107,20 @@ struct Parts {
     sizes: Arc<Sizes>,
     lately: Arc<Lately>,
     /// Transactions that write many rows.
-    writing_much: Arc<AtomicUsize>,
-    much_turn: Arc<tokio::sync::Mutex<()>>,
+    bulk_writes: Arc<AtomicUsize>,
+    bulk_turn: Arc<tokio::sync::Mutex<()>>,
     /// How long a writer waits for one of them.
-    great_patience: Duration,
+    bulk_patience: Duration,
 }
 
-/// A transaction that writes many rows; see [`Database::writing_much`].
+/// A transaction that writes many rows; see [`Database::begin_bulk_write`].
 #[derive(Debug)]
-pub struct WritingMuch {
+pub struct BulkWrite {
     count: Arc<AtomicUsize>,
     _turn: OwnedMutexGuard<()>,
 }
 
-impl Drop for WritingMuch {
+impl Drop for BulkWrite {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
@@ -328,9 +328,9 @@ impl Database {
             statements,
             sizes: Arc::default(),
             lately: Arc::default(),
-            writing_much: Arc::default(),
-            much_turn: Arc::default(),
-            great_patience: PATIENCE,
+            bulk_writes: Arc::default(),
+            bulk_turn: Arc::default(),
+            bulk_patience: PATIENCE,
         };
         Self(Arc::new(parts))
     }
@@ -356,8 +356,8 @@ impl Database {
 
     /// The same database for requests that are given up after so long: while an import writes, a writer waits almost as long.
     pub fn answering_within(self, request_timeout: Duration) -> Self {
-        let great_patience = PATIENCE.max(request_timeout.saturating_sub(Duration::from_secs(1)));
-        Self(Arc::new(Parts { great_patience, ..Arc::unwrap_or_clone(self.0) }))
+        let bulk_patience = PATIENCE.max(request_timeout.saturating_sub(Duration::from_secs(1)));
+        Self(Arc::new(Parts { bulk_patience, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The same database, with every permission that a role can have.
@@ -411,10 +411,10 @@ impl Database {
         };
         // Another process that has SQLite's lock for so long writes many rows too: `kontor import` beside a server.
         let elsewhere = !matches!(error, DbErr::ConnectionAcquire(_));
-        if !is_busy(&error) || !(elsewhere || self.0.writing_much.load(Ordering::Relaxed) > 0) {
+        if !is_busy(&error) || !(elsewhere || self.0.bulk_writes.load(Ordering::Relaxed) > 0) {
             return Err(error.into());
         }
-        let patience = self.0.great_patience.saturating_sub(PATIENCE);
+        let patience = self.0.bulk_patience.saturating_sub(PATIENCE);
         let again = async {
             loop {
                 match self.begin().await {
@@ -450,11 +450,11 @@ impl Database {
 
     /// Says that a transaction is about to write many rows, until what it returns is dropped: others are patient meanwhile. Of
     /// this process one does so at a time, so that none of them runs out of patience with another.
-    pub async fn writing_much(&self) -> WritingMuch {
-        let turn = Arc::clone(&self.0.much_turn).lock_owned().await;
-        let count = Arc::clone(&self.0.writing_much);
+    pub async fn begin_bulk_write(&self) -> BulkWrite {
+        let turn = Arc::clone(&self.0.bulk_turn).lock_owned().await;
+        let count = Arc::clone(&self.0.bulk_writes);
         count.fetch_add(1, Ordering::Relaxed);
-        WritingMuch { count, _turn: turn }
+        BulkWrite { count, _turn: turn }
     }
 
     /// Opens a transaction that signs somebody in or out, or notes the use of a session or a token. On PostgreSQL it has
