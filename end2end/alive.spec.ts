@@ -219,6 +219,6 @@ test("on a phone the sidebar folds and nothing is wider than the screen", async 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   }
   await page.getByRole("button", { name: "Menu", exact: true }).click();
-  await page.getByRole("link", { name: "Products" }).click();
+  await page.getByRole("link", { name: "Products", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Products" })).toBeVisible();
 });

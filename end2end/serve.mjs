@@ -13,6 +13,7 @@ const env = {
   KONTOR_DATABASE_URL: `sqlite:${join(folder, "kontor.db")}`,
   KONTOR_SITE_DIR: join(root, "target/site"),
   KONTOR_SIGN_IN_ATTEMPTS: "10000",
+  KONTOR_PAGE_RATE_LIMIT: "0",
   KONTOR_LOG: "warn",
 };
 delete env.KONTOR_PROGRAM;

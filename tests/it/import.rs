@@ -824,7 +824,7 @@ both! {
         let text = |letter: char| format!("code,name\n{}", (0..50).map(|n| format!("{letter}{n},Customer\n")).collect::<String>());
         let first = uploaded(app, As::Staff, &[("customers", "a.csv", text('A').as_bytes())]).await;
         let second = uploaded(app, As::Staff, &[("customers", "b.csv", text('B').as_bytes())]).await;
-        let writing = app.state.database.writing_much().await;
+        let writing = app.state.database.begin_bulk_write().await;
         for id in [&first, &second] {
             step(app, As::Staff, "/-/import/run", id, &[]).await.expect(303);
             let page = app.page(As::Staff, &format!("/import?upload={id}")).await.expect(200);
@@ -890,7 +890,7 @@ fn while_an_import_writes_others_wait_for_it_or_learn_why_not() {
     use crate::support::{Kind, run};
     run(Kind::Sqlite, &[("request_timeout", "8")], async |app| {
         let customer = || app.json(As::Staff, "POST", "/api/customers/", serde_json::json!({ "name": "Anna" }));
-        let writing = app.state.database.writing_much().await;
+        let writing = app.state.database.begin_bulk_write().await;
         let held = app.state.database.write().await.unwrap();
         let answer = customer().await.expect(503).json();
         assert_eq!(answer["detail"], "An import is writing just now. Try again soon. Nothing was saved.");
