@@ -489,15 +489,8 @@ impl Database {
         self.0.disk.as_ref().map_or(0, |disk| disk.flushes())
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// `Unavailable` when it does not.
-    pub async fn ping(&self) -> Result<()> {
-        Ok(self.0.reader.execute_unprepared("SELECT 1").await.map(drop)?)
-    }
-
-    /// Whether the schema is one to work with, and a write can be committed and read again by a connection that is opened now. It is tried at most once a second,
+    /// Whether the schema is one to work with, and a write can be committed and read again by a connection that is opened now. It
+    /// is tried at most once a second,
     /// and whoever asks meanwhile shares the answer. While others keep the writers busy, the database counts as ready for half a
     /// minute.
     ///
